@@ -1,0 +1,68 @@
+# `make help` lists the targets. Needs Python 3.11 or later and make; everything else is installed into .venv.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+export PYTHONPATH := $(CURDIR)
+
+# the first interpreter that runs and is new enough; a shim may exist and fail
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements-dev.lock requirements-uv.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: apt-get install python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) lacks venv: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.lock
+	touch $(READY)
+
+.PHONY: setup run snowflake
+setup: $(READY) ## Create .venv with the pinned packages
+
+run: $(READY) ## Embedded Snowflake, Airflow, sample runs; ONCE=1 exits when done, SAMPLES=0 starts empty
+	@exec $(BIN)/python -m local.launch $(if $(filter 1,$(ONCE)),--once) $(if $(filter 0,$(SAMPLES)),--no-samples)
+
+snowflake: $(READY) ## The embedded Snowflake alone, empty but for the schemas
+	@port=$${LOCAL_SNOWFLAKE_PORT:-$$($(BIN)/dotenv --file .env get LOCAL_SNOWFLAKE_PORT 2>/dev/null || true)}; \
+		exec $(BIN)/python -m local.server --port $${port:-19443} --state .local/snowflake
+
+.PHONY: test test-unit test-sql test-dag test-e2e
+test: $(READY) ## Every test but the live ones
+	$(PYTEST) -m "not live" -ra
+
+test-unit test-sql test-dag test-e2e: test-%: $(READY) ## One tier
+	$(PYTEST) -m $* -ra
+
+.PHONY: check lint format types docs lock clean
+check: lint types ## Everything that needs no server
+
+lint: $(READY) ## Ruff (the SQL is linted by the tests of tests/sql_gate)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## Format the Python
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY) ## Type check
+	$(BIN)/mypy
+
+docs: $(READY) ## Generate the generated documents
+	$(BIN)/python docs/generate.py
+
+lock: $(READY) ## Pin the packages of requirements-dev.in anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate requirements-dev.in -o requirements-dev.lock
+
+clean: ## Remove the environment and all local state
+	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

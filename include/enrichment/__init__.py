@@ -1,0 +1,1 @@
+"""The Python behind the DAGs: importable and testable without a running Airflow."""

@@ -1,0 +1,105 @@
+"""The operator of the mapped tasks: one template per (job, enrichment type), on one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
+
+from include.enrichment import settings as settings_module
+from include.enrichment.catalogue import enrichment_type
+from include.enrichment.errors import ClaimLostError, EnrichmentError, ErrorClass, safe_text
+from include.enrichment.failures import AttemptEnd, claim_holder, end_with_error, record_end
+from include.enrichment.lifecycle import Attempt, ClaimedTask, NotFinishedError
+from include.enrichment.snowflake import hook_params
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
+    """Runs the template of one claimed task.
+
+    In Airflow the task instance is *skipped* when the view was not ready or another DAG run holds the task, and
+    *failed* with a message that names run, type, cause and next action otherwise.
+
+    :param claimed: a :class:`~include.enrichment.lifecycle.ClaimedTask` as a mapping
+    :param lease_minutes: how long a take-over holds the task
+    """
+
+    template_fields: Sequence[str] = ("sql", "conn_id")
+
+    def __init__(self, *, claimed: Mapping[str, Any], lease_minutes: int, **kwargs: Any) -> None:
+        self.claimed = ClaimedTask(**claimed)
+        super().__init__(
+            sql=enrichment_type(self.claimed.enrichment_type).template,
+            autocommit=True,  # the template has its own BEGIN and COMMIT
+            return_last=False,
+            do_xcom_push=False,
+            requires_result_fetch=True,  # the handler runs although nothing is pushed
+            **kwargs,
+        )
+        self.lease_minutes = lease_minutes
+
+    @property
+    def label(self) -> str:
+        """For ``map_index_template``."""
+        return self.claimed.label
+
+    def execute(self, context: Context) -> None:
+        """Run one try; see :mod:`include.enrichment.lifecycle`.
+
+        :raises AirflowSkipException: snoozed, or the claim was lost
+        :raises AirflowFailException: failed, and Airflow need not try again
+        """
+        from snowflake.connector.errors import Error as SnowflakeError
+
+        settings = settings_module.current()
+        ti = context["ti"]
+        attempt = Attempt(
+            self.claimed,
+            settings,
+            try_number=ti.try_number,
+            claimed_by=f"{ti.dag_id}/{ti.run_id}",
+            lease_minutes=self.lease_minutes,
+        )
+        self.hook_params = hook_params(settings)
+        self.parameters = attempt.parameters
+        self.handler = attempt.observe
+        hook = self.get_db_hook()
+        try:
+            super().execute(context)  # type: ignore[no-untyped-call]
+        except ClaimLostError as error:
+            raise AirflowSkipException(f"{error}; {claim_holder(hook, attempt)}") from None
+        except NotFinishedError as error:
+            end = AttemptEnd.not_finished(attempt, str(error))
+            record_end(hook, attempt, end)
+            raise AirflowSkipException(f"{end.message}; {end.reason_code}") from None
+        except (Exception, AirflowTaskTimeout) as error:  # the timeout is no Exception
+            known = error if isinstance(error, (EnrichmentError, SnowflakeError)) else unexpected(attempt, error)
+            has_retry = ti.try_number <= (ti.max_tries or 0)
+            end = end_with_error(hook, attempt, known, may_airflow_retry=has_retry)
+            if end.is_retried_by_airflow:
+                raise EnrichmentError(end.message, end.reason_code, ErrorClass.TRANSIENT) from None
+            raise AirflowFailException(end.message) from None
+        self.log.info(attempt.summary())
+        if attempt.decision is not None and attempt.decision.is_snoozed:
+            raise AirflowSkipException(f"{attempt.summary()}; looked at again at {attempt.next_look_at} UTC")
+
+
+def unexpected(attempt: Attempt, error: BaseException) -> EnrichmentError:
+    """An error that is none of Snowflake's and none of ours, as a transient one that says what to do."""
+    subject = attempt.task.subject
+    if isinstance(error, AirflowTaskTimeout):
+        message = (
+            f"{subject}: it ran into the task's execution timeout. It is tried again by itself; if it stays so, look "
+            "whether Snowflake can be reached, or raise FLAKEBENCH_ENRICHMENT_TASK_TIMEOUT_MINUTES."
+        )
+        return EnrichmentError(message, "TASK_TIMEOUT", ErrorClass.TRANSIENT)
+    message = (
+        f"{subject}: {type(error).__name__}: {safe_text(error)}. It is tried again by itself; if it stays so, report "
+        "it with the task's log."
+    )
+    return EnrichmentError(message, "UNEXPECTED", ErrorClass.TRANSIENT)

@@ -1,0 +1,130 @@
+"""Is the data of a run complete, and what happens to its task? A function of one look at the view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from include.enrichment.catalogue import HYBRID_TABLE_TYPES, EnrichmentType, Readiness
+
+NEWEST_LOOKED_FOR = timedelta(days=14)
+"""How far beyond a window the newest row of anybody is looked for; bounds the scan for old runs."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at a view found.
+
+    :param found_rows: rows that would be written
+    :param found_calls: statements that they count, None when the type counts none
+    :param stored_rows, stored_calls: what an earlier look wrote
+    :param found_count, expected_count: for the coverage; expected None: unknown
+    :param newest_at: how far the view reaches, naive UTC; None: it holds nothing there
+    :param previous_found_count: found_count of the look before, None at the first
+    :param force: replace even by less
+    """
+
+    now: datetime
+    window_end: datetime
+    due_at: datetime
+    found_rows: int
+    stored_rows: int
+    found_calls: int | None
+    stored_calls: int | None
+    found_count: int
+    expected_count: int | None
+    newest_at: datetime | None
+    previous_found_count: int | None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a task after a look.
+
+    :param replace: whether the run's rows are replaced by those of this look
+    :param found_count: what the stored rows, old or new, account for
+    :param coverage: found / expected, 0 to 1; None: expected unknown
+    """
+
+    status: str
+    reason_code: str | None
+    replace: bool
+    data_complete: bool | None
+    found_count: int
+    coverage: float | None
+    message: str | None = None
+
+    @property
+    def is_snoozed(self) -> bool:
+        """Back to PENDING: looked at again later, the try not counted."""
+        return self.status == "PENDING"
+
+
+def never_waits(entry: EnrichmentType, table_type: str | None) -> bool:
+    """A hybrid run's QUERY_HISTORY is sparse by design: waiting would not make it complete."""
+    return entry.name == "QUERY_HISTORY" and (table_type or "") in HYBRID_TABLE_TYPES
+
+
+def judge(entry: EnrichmentType, table_type: str | None, look: Look, threshold: float) -> Decision:
+    """Decide what one look means (SPEC §7, readiness and not ready).
+
+    :param threshold: coverage from which data is complete, 0 to 1
+    """
+    is_shrunk = not look.force and _holds_less(look)
+    kept = max(look.previous_found_count or 0, look.stored_calls or 0) if is_shrunk else 0
+    found_count = max(look.found_count, kept)
+    coverage = min(found_count / look.expected_count, 1.0) if look.expected_count else None
+    status, reason, complete = _completeness(entry, table_type, look, found_count, coverage, threshold)
+    if is_shrunk and status != "PENDING":
+        return Decision(
+            "COMPLETED",
+            "SOURCE_SHRUNK",
+            replace=False,
+            data_complete=complete,
+            found_count=found_count,
+            coverage=coverage,
+            message=f"The view now holds less of this run ({_amount(look.found_rows, look.found_calls)}) than is "
+            f"stored ({_amount(look.stored_rows, look.stored_calls)}); the stored rows were kept.",
+        )
+    replace = not is_shrunk and (status == "COMPLETED" or look.found_rows > 0)
+    message = "The view holds nothing of this run." if status == "SKIPPED" else None
+    return Decision(status, reason, replace, complete, found_count, coverage, message)
+
+
+def _holds_less(look: Look) -> bool:
+    calls_shrunk = look.found_calls is not None and look.found_calls < (look.stored_calls or 0)
+    return look.found_rows < look.stored_rows or calls_shrunk
+
+
+def _amount(rows: int, calls: int | None) -> str:
+    return f"{rows} rows" if calls is None else f"{rows} rows, {calls} calls"
+
+
+def _completeness(
+    entry: EnrichmentType,
+    table_type: str | None,
+    look: Look,
+    found_count: int,
+    coverage: float | None,
+    threshold: float,
+) -> tuple[str, str | None, bool | None]:
+    """Status, reason code and completeness."""
+    is_empty = look.found_rows == 0 and look.stored_rows == 0
+    if never_waits(entry, table_type):
+        return "COMPLETED", None, None
+    if entry.readiness is Readiness.DUE:
+        return ("SKIPPED", "NO_DATA", None) if is_empty else ("COMPLETED", None, True)
+    has_passed = look.newest_at is not None and look.newest_at > look.window_end
+    is_enough = coverage is None or coverage >= threshold
+    if coverage == 1.0 or (has_passed and is_enough):
+        if is_empty and entry.name == "AGGREGATE":
+            return "SKIPPED", "NO_DATA", None
+        return "COMPLETED", None, True
+    is_complete = coverage is not None and is_enough
+    is_unchanged = look.previous_found_count is not None and found_count == look.previous_found_count
+    if has_passed and is_unchanged:
+        return ("SKIPPED", "NO_DATA", False) if is_empty else ("COMPLETED", "COVERAGE_LOW", False)
+    if look.now >= look.due_at + entry.horizon:
+        return ("SKIPPED", "NO_DATA", False) if is_empty else ("COMPLETED", "HORIZON", is_complete)
+    return "PENDING", "NOT_READY", is_complete

@@ -1,0 +1,189 @@
+"""Every setting of the package, typed, with its default.
+
+A setting is named ``FLAKEBENCH_ENRICHMENT_<FIELD>``, and there are two kinds, because Airflow reads them at
+two times:
+
+* :class:`ParseSettings` shape the DAGs. They come from the **environment**, when a DAG file is parsed.
+* :class:`Settings` are read inside tasks: from the **Airflow Variable** of that name, else from the
+  **environment**, so that they can be changed without a deployment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from include.enrichment.catalogue import CATALOGUE
+
+PREFIX = "FLAKEBENCH_ENRICHMENT_"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
+
+
+class ConfigurationError(ValueError):
+    """A setting has a value that cannot be used."""
+
+
+def _identifier(value: str) -> str:
+    if not _IDENTIFIER.fullmatch(value):
+        raise ValueError(f"{value!r} is not an unquoted Snowflake identifier (A-Z, 0-9, _ and $; no digit first)")
+    return value.upper()
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _known_types(value: tuple[str, ...]) -> tuple[str, ...]:
+    known = [entry.name for entry in CATALOGUE]
+    if unknown := sorted(set(value) - set(known)):
+        raise ValueError(f"unknown enrichment types {unknown}; known are {known}")
+    return value
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+_CONFIG = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+
+class ParseSettings(BaseSettings):
+    """Settings that shape the DAGs; from the environment, read when a DAG file is parsed."""
+
+    model_config = _CONFIG
+
+    conn_id: str = Field("snowflake_default", description="Airflow connection to Snowflake.")
+    pool: str = Field(
+        "snowflake_enrichment",
+        description="Airflow pool of the tasks that write; 8 slots, because Snowflake aborts a statement "
+        "when 20 others wait for the same lock.",
+    )
+    schedule_minutes: int = Field(5, ge=1, le=59, description="Minutes between two passes.")
+    retry_delay_seconds: int = Field(20, ge=0, le=30, description="Seconds before Airflow's own retry.")
+    task_timeout_minutes: int = Field(10, ge=1, description="Execution timeout of a task, minutes.")
+    pass_timeout_minutes: int = Field(60, ge=1, description="Timeout of a pass (a DAG run), minutes.")
+    lease_minutes: int = Field(90, ge=1, description="How long a claim holds a task; must outlive a pass.")
+
+    @model_validator(mode="after")
+    def _lease_outlives_pass(self) -> Self:
+        if self.lease_minutes <= self.pass_timeout_minutes:
+            raise ValueError(
+                f"{PREFIX}LEASE_MINUTES={self.lease_minutes} must be greater than "
+                f"{PREFIX}PASS_TIMEOUT_MINUTES={self.pass_timeout_minutes}, or a task that still runs would be "
+                "given to a second worker"
+            )
+        return self
+
+
+class Settings(BaseSettings):
+    """Settings that are read inside tasks: Airflow Variable, else environment, else default."""
+
+    model_config = _CONFIG
+
+    enabled: bool = Field(True, description="Off switch: false claims nothing.")
+    results_database: Identifier = Field("FLAKEBENCH", description="Database of FlakeBench's tables.")
+    results_schema: Identifier = Field("TEST_RESULTS", description="Schema of FlakeBench's tables.")
+    own_schema: Identifier | None = Field(
+        None, description="Schema of this package's tables, in the same database; FlakeBench's own when unset."
+    )
+    account_usage_database: Identifier = Field("SNOWFLAKE", description="Database that holds ACCOUNT_USAGE.")
+    warehouse: Identifier | None = Field(None, description="Warehouse; that of the connection when unset.")
+    role: Identifier | None = Field(None, description="Role; that of the connection when unset.")
+    query_tag: str = Field("flakebench_enrichment", max_length=2000, description="QUERY_TAG of our sessions.")
+    statement_timeout_seconds: int = Field(
+        120, ge=1, description="STATEMENT_TIMEOUT_IN_SECONDS of our sessions; below the task timeout."
+    )
+    lock_timeout_seconds: int = Field(60, ge=1, description="LOCK_TIMEOUT of our sessions, seconds.")
+    mirror_lock_timeout_seconds: int = Field(5, ge=1, description="LOCK_TIMEOUT of the mirror, seconds.")
+
+    discover_statuses: Names = Field(
+        ("COMPLETED",),
+        min_length=1,
+        description="TEST_RESULTS.STATUS values of the runs that get a job; comma-separated.",
+    )
+    look_back_days: int = Field(7, ge=1, description="Runs that ended longer ago are not discovered, days.")
+    disabled_types: Annotated[Names, AfterValidator(_known_types)] = Field(
+        (), description="Enrichment types that are switched off; comma-separated."
+    )
+    control_plane_tags: Names = Field(
+        ("flakebench", "unistore_benchmark"),
+        description="Bare tags of FlakeBench's own sessions, which never identify a run; comma-separated.",
+    )
+    batch_size: int = Field(
+        100, ge=2, le=500, description="Tasks claimed in one pass; Airflow refuses more than 1,024 mapped tasks."
+    )
+    backfill_batch_size: int = Field(20, ge=0, description="At most so many of a batch are backfill tasks.")
+    max_attempts: int = Field(3, ge=1, description="Tries before a transient error is final.")
+    backoff_minutes: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (5, 15, 45), min_length=1, description="Minutes until the next try, after the first, second, ... failed one."
+    )
+    not_ready_minutes: int = Field(30, ge=1, description="Minutes until the next look at an incomplete view.")
+    no_privilege_minutes: int = Field(60, ge=1, description="Minutes until the next try without a privilege.")
+    coverage_threshold: float = Field(0.99, gt=0, le=1, description="Coverage from which data is complete.")
+    insights_days: int = Field(30, ge=1, description="Days until cached insights expire.")
+    store_raw: bool = Field(False, description="Fill the RAW_* columns (never with query text).")
+    mirror: bool = Field(True, description="Copy the summary to FlakeBench's own tables.")
+
+    @property
+    def results(self) -> str:
+        """FlakeBench's schema, qualified."""
+        return f"{self.results_database}.{self.results_schema}"
+
+    @property
+    def enrichment_schema(self) -> str:
+        """Name of the schema of this package's tables."""
+        return self.own_schema or self.results_schema
+
+    @property
+    def enrichment(self) -> str:
+        """The schema of this package's tables, qualified."""
+        return f"{self.results_database}.{self.enrichment_schema}"
+
+    @property
+    def account_usage(self) -> str:
+        """The schema of Snowflake's views, qualified."""
+        return f"{self.account_usage_database}.ACCOUNT_USAGE"
+
+    def backoff(self, attempts: int) -> int:
+        """Minutes to wait after the given number of tries; the last step repeats."""
+        return self.backoff_minutes[min(max(attempts, 1), len(self.backoff_minutes)) - 1]
+
+
+@cache
+def current() -> Settings:
+    """The settings of this task process, from the Airflow Variables and the environment.
+
+    One call lists the Variables of the package, so that the many that are not set cost nothing.
+
+    :raises ConfigurationError: a Variable or environment variable has an unusable value
+    """
+    from airflow.sdk import Variable
+    from airflow.sdk.configuration import conf
+
+    if conf.get("secrets", "backend", fallback="") or conf.get("workers", "secrets_backend", fallback=""):
+        names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}  # a secrets backend cannot be listed
+    else:
+        names = {name for name in Variable.keys(prefix=PREFIX) if name.startswith(PREFIX)}
+        names |= {name.removeprefix("AIRFLOW_VAR_") for name in os.environ if name.startswith(f"AIRFLOW_VAR_{PREFIX}")}
+    found = {name: Variable.get(name, default=None) for name in sorted(names)}
+    return parse({name: value for name, value in found.items() if value is not None})
+
+
+def parse(variables: dict[str, str] | None = None) -> Settings:
+    """The settings from the environment, overridden by Airflow Variables.
+
+    :param variables: full name (``FLAKEBENCH_ENRICHMENT_...``) to value
+    :raises ConfigurationError: naming the setting and what is wrong with it
+    """
+    overrides = {name.removeprefix(PREFIX).lower(): value for name, value in (variables or {}).items()}
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{PREFIX}{str(item['loc'][0]).upper() if item['loc'] else ''}: {item['msg']}" for item in error.errors()
+        )
+        raise ConfigurationError(f"{problems}. Correct the Airflow Variable or environment variable.") from error

@@ -1,0 +1,43 @@
+"""The way to Snowflake: the provider's hook, with a session of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+    from include.enrichment.settings import Settings
+
+
+def hook_params(settings: Settings, *, lock_timeout_seconds: int | None = None) -> dict[str, Any]:
+    """Arguments of the hook that make a session of ours.
+
+    UTC, because TIMESTAMP_LTZ columns are shown in the session's zone; input formats that an account may have
+    changed; a QUERY_TAG of our own, so that no
+    benchmark run ever matches our statements; timeouts, because the server's default is two days.
+
+    :param lock_timeout_seconds: other than the setting, for a statement that must not wait
+    """
+    optional = {"warehouse": settings.warehouse, "role": settings.role}
+    return {
+        **{name: value for name, value in optional.items() if value},
+        "database": settings.results_database,
+        "schema": settings.enrichment_schema,
+        "session_parameters": {
+            "TIMEZONE": "UTC",
+            "TIMESTAMP_INPUT_FORMAT": "AUTO",
+            "DATE_INPUT_FORMAT": "AUTO",
+            "QUERY_TAG": settings.query_tag,
+            "STATEMENT_TIMEOUT_IN_SECONDS": settings.statement_timeout_seconds,
+            "LOCK_TIMEOUT": lock_timeout_seconds or settings.lock_timeout_seconds,
+        },
+        "log_sql": False,
+    }
+
+
+def open_hook(conn_id: str, settings: Settings, *, lock_timeout_seconds: int | None = None) -> SnowflakeHook:
+    """The unmodified ``SnowflakeHook`` of a connection, with :func:`hook_params`."""
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+    return SnowflakeHook(conn_id, **hook_params(settings, lock_timeout_seconds=lock_timeout_seconds))

@@ -1,0 +1,60 @@
+{#- Macros: the statistics of EXECUTION_TIME, COMPILATION_TIME and TOTAL_ELAPSED_TIME, alike for a pattern and for a
+    run. One place says how rows of AGGREGATE_QUERY_HISTORY become one. -#}
+{%- set METRICS = [('EXEC', 'EXECUTION_TIME'), ('COMPILE', 'COMPILATION_TIME'), ('ELAPSED', 'TOTAL_ELAPSED_TIME')] -%}
+{#- quantile, and the points of the view between which it lies; there is no p95 -#}
+{%- set QUANTILES = [
+  ('MEDIAN', 'MEDIAN', 'MEDIAN'), ('P90', 'P90', 'P90'), ('P95', 'P90', 'P99'), ('P99', 'P99', 'P99'), ('P999', 'P999', 'P999'),
+] -%}
+
+{#- The target's columns, in the order of `values`. -#}
+{% macro columns() -%}
+{%- for metric, _ in METRICS %}
+  {% for value in ['SUM', 'AVG', 'STDDEV', 'MIN', 'MAX'] %}{{ metric }}_{{ value }}_MS, {% endfor %}
+  {%- for quantile, _, _ in QUANTILES %}
+  {{ metric }}_{{ quantile }}_MS, {{ metric }}_{{ quantile }}_LOW_MS, {{ metric }}_{{ quantile }}_HIGH_MS,
+  {%- endfor %}
+{%- endfor %}
+{%- endmacro %}
+
+{#- The same names, as a list for RUN_ENRICHMENT_SUMMARY. -#}
+{% macro names() -%}
+{%- for metric, _ in METRICS %}
+{%- for value in ['SUM', 'AVG', 'STDDEV', 'MIN', 'MAX'] %} {{ metric }}_{{ value }}_MS{% endfor %}
+{%- for quantile, _, _ in QUANTILES %}
+{%- for suffix in ['', '_LOW', '_HIGH'] %} {{ metric }}_{{ quantile }}{{ suffix }}_MS{% endfor %}
+{%- endfor %}
+{%- endfor %}
+{%- endmacro %}
+
+{#- Aggregates over rows of ENRICHMENT_SOURCE joined with `means` (the mean per group, for the pooled deviation).
+    A sum, mean or deviation that one row lacks is unknown for all. -#}
+{% macro values() -%}
+{%- for metric, _ in METRICS %}
+  CASE WHEN COUNT(source.{{ metric }}_SUM) = COUNT(*) THEN SUM(source.{{ metric }}_SUM) END AS {{ metric }}_SUM_MS,
+  CASE WHEN COUNT(source.{{ metric }}_SUM) = COUNT(*) THEN SUM(source.{{ metric }}_SUM) / NULLIF(SUM(source.CALLS), 0) END
+    AS {{ metric }}_AVG_MS,
+  -- pooled sample deviation: within the rows and between their means; one call has no variance of its own
+  CASE
+    WHEN COUNT(source.{{ metric }}_VARIATION) = COUNT(*) AND COUNT(source.{{ metric }}_SUM) = COUNT(*) AND SUM(source.CALLS) > 1
+      THEN SQRT(
+        (
+          SUM(source.{{ metric }}_VARIATION)
+          + SUM(source.CALLS * POWER(source.{{ metric }}_SUM / NULLIF(source.CALLS, 0) - means.{{ metric }}_MEAN, 2))
+        ) / (SUM(source.CALLS) - 1)
+      )
+  END AS {{ metric }}_STDDEV_MS,
+  MIN(source.{{ metric }}_MIN) AS {{ metric }}_MIN_MS,
+  MAX(source.{{ metric }}_MAX) AS {{ metric }}_MAX_MS,
+  {%- for quantile, low, high in QUANTILES %}
+  {%- if low == high %}
+  CASE WHEN COUNT(*) = 1 THEN MAX(source.{{ metric }}_{{ quantile }}) END AS {{ metric }}_{{ quantile }}_MS,
+  {%- else %}
+  NULL::NUMBER AS {{ metric }}_{{ quantile }}_MS,
+  {%- endif %}
+  CASE WHEN COUNT(source.{{ metric }}_{{ low }}) = COUNT(*) THEN MIN(source.{{ metric }}_{{ low }}) END
+    AS {{ metric }}_{{ quantile }}_LOW_MS,
+  CASE WHEN COUNT(source.{{ metric }}_{{ high }}) = COUNT(*) THEN MAX(source.{{ metric }}_{{ high }}) END
+    AS {{ metric }}_{{ quantile }}_HIGH_MS,
+  {%- endfor %}
+{%- endfor %}
+{%- endmacro %}

@@ -1,0 +1,31 @@
+-- Purpose:    takes back 0002: the tables that the enrichment types write.
+-- Write mode: backs up each table as <table>_ROLLBACK first; refuses when a backup exists.
+CREATE TABLE {{ enrichment }}.AGGREGATE_QUERY_METRICS_ROLLBACK AS
+SELECT * FROM {{ enrichment }}.AGGREGATE_QUERY_METRICS;
+
+DROP TABLE {{ enrichment }}.AGGREGATE_QUERY_METRICS;
+
+CREATE TABLE {{ enrichment }}.LOCK_CONTENTION_EVENTS_ROLLBACK AS
+SELECT * FROM {{ enrichment }}.LOCK_CONTENTION_EVENTS;
+
+DROP TABLE {{ enrichment }}.LOCK_CONTENTION_EVENTS;
+
+CREATE TABLE {{ enrichment }}.HYBRID_TABLE_CREDITS_ROLLBACK AS
+SELECT * FROM {{ enrichment }}.HYBRID_TABLE_CREDITS;
+
+DROP TABLE {{ enrichment }}.HYBRID_TABLE_CREDITS;
+
+CREATE TABLE {{ enrichment }}.QUERY_INSIGHTS_CACHE_ROLLBACK AS
+SELECT * FROM {{ enrichment }}.QUERY_INSIGHTS_CACHE;
+
+DROP TABLE {{ enrichment }}.QUERY_INSIGHTS_CACHE;
+
+CREATE TABLE {{ enrichment }}.QUERY_EXECUTION_METRICS_ROLLBACK AS
+SELECT * FROM {{ enrichment }}.QUERY_EXECUTION_METRICS;
+
+DROP TABLE {{ enrichment }}.QUERY_EXECUTION_METRICS;
+
+CREATE TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY_ROLLBACK AS
+SELECT * FROM {{ enrichment }}.RUN_ENRICHMENT_SUMMARY;
+
+DROP TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY;

@@ -1,0 +1,114 @@
+"""Faults on demand, and a log of every statement: for tests, demonstrations and benchmarks."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LOG_SIZE = 20_000
+
+
+@dataclass
+class Fault:
+    """What happens to the statements whose text matches.
+
+    :param match: regular expression, searched in the text, ignoring case, ``.`` matches newlines
+    :param errno: Snowflake's error number; None lets the statement run after the delay
+    :param delay_seconds: before the error or the statement; counts towards STATEMENT_TIMEOUT_IN_SECONDS
+    :param times: how many matching statements are hit; None hits all
+    """
+
+    match: str
+    errno: int | None = None
+    sqlstate: str = "XX000"
+    message: str = "Injected fault"
+    delay_seconds: float = 0.0
+    times: int | None = None
+
+    def __post_init__(self) -> None:
+        self._pattern = re.compile(self.match, re.DOTALL | re.IGNORECASE)
+
+    def hits(self, text: str) -> bool:
+        """Whether this fault applies to a statement now."""
+        return self.times != 0 and self._pattern.search(text) is not None
+
+
+class FaultList:
+    """The faults in force; the first that matches a statement is applied."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def replace(self, faults: Iterable[dict[str, Any]]) -> None:
+        """Put these faults in place of all others.
+
+        :raises TypeError: unknown key
+        :raises re.error: ``match`` is not a regular expression
+        """
+        fresh = [Fault(**fault) for fault in faults]
+        with self._lock:
+            self._faults = fresh
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The list, with the remaining ``times``."""
+        with self._lock:
+            return [asdict(fault) for fault in self._faults]
+
+    def take(self, text: str) -> Fault | None:
+        """The fault for a statement, counted down."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.hits(text):
+                    if fault.times is not None:
+                        fault.times -= 1
+                    return fault
+        return None
+
+
+@dataclass(frozen=True)
+class StatementRecord:
+    """One finished statement of any session.
+
+    :param error: Snowflake's error number, None after success
+    """
+
+    sequence: int
+    session_id: int
+    query_tag: str
+    text: str
+    milliseconds: float
+    error: int | None
+
+
+class StatementLog:
+    """The last 20,000 statements and the number of logins, in memory."""
+
+    def __init__(self) -> None:
+        self._records: deque[StatementRecord] = deque(maxlen=LOG_SIZE)
+        self._sequence = itertools.count(1)
+        self._lock = threading.Lock()
+        self.logins = 0
+
+    def add(self, session_id: int, query_tag: str, text: str, milliseconds: float, error: int | None) -> None:
+        """Append a statement when it has ended."""
+        with self._lock:
+            record = StatementRecord(next(self._sequence), session_id, query_tag, text, round(milliseconds, 2), error)
+            self._records.append(record)
+
+    def count_login(self) -> None:
+        """Count a successful login."""
+        with self._lock:
+            self.logins += 1
+
+    def as_json(self, since: int) -> dict[str, Any]:
+        """Statements with a sequence above ``since``, and the highest sequence, to ask from next time."""
+        with self._lock:
+            records = [asdict(record) for record in self._records if record.sequence > since]
+            last = self._records[-1].sequence if self._records else 0
+        return {"logins": self.logins, "last": last, "count": len(records), "statements": records}

@@ -1,0 +1,1 @@
+"""The sample account: benchmark runs made from raw statements, their rows and their ground truth."""
