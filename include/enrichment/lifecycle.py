@@ -17,6 +17,7 @@ from include.enrichment.benchmark_run import BenchmarkRun, read_run
 from include.enrichment.catalogue import EnrichmentType, enrichment_type
 from include.enrichment.errors import ClaimLostError, EnrichmentError, ErrorClass
 from include.enrichment.readiness import NEWEST_LOOKED_FOR, Decision, Look, judge, never_waits
+from include.enrichment.snowflake import affected_rows
 
 if TYPE_CHECKING:
     from snowflake.connector.cursor import SnowflakeCursor
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from include.enrichment.settings import Settings
 
 _STEP = re.compile(r"\s*--\s*step:\s*(\w+)")
-_ROWS_AFFECTED = re.compile(r"number of rows (inserted|updated|deleted)")
 _USAGE_ROW_SPAN = timedelta(days=1)
 """Longest usage row of HYBRID_TABLE_USAGE_HISTORY that may overlap the start of a window."""
 
@@ -111,7 +111,7 @@ class Attempt:
         handler(cursor)
 
     def _after_take_over(self, cursor: SnowflakeCursor) -> None:
-        if _affected(cursor) != 1:
+        if affected_rows(cursor) != 1:
             raise ClaimLostError(f"{self.task.subject}: the claim is lost")
         self.has_taken_over = True
         self.parameters["fence"] = self.parameters["token"]
@@ -183,7 +183,7 @@ class Attempt:
         }
 
     def _after_write(self, cursor: SnowflakeCursor) -> None:
-        written = _affected(cursor)
+        written = affected_rows(cursor)
         expected = self.parameters["rows_written"] if self.parameters["replace"] else 0
         if written != expected:
             raise EnrichmentError(
@@ -194,7 +194,7 @@ class Attempt:
             )
 
     def _after_finish(self, cursor: SnowflakeCursor) -> None:
-        if _affected(cursor) != 1:
+        if affected_rows(cursor) != 1:
             raise ClaimLostError(f"{self.task.subject}: its lease expired meanwhile; nothing was written")
 
     @property
@@ -222,19 +222,6 @@ def _only_row(cursor: SnowflakeCursor) -> Mapping[str, Any]:
     if len(rows) != 1:
         raise ClaimLostError("the task's row is gone: the job was deleted while it ran")
     return dict(zip(names, rows[0], strict=True))
-
-
-def _affected(cursor: SnowflakeCursor) -> int:
-    """Rows that a DML statement changed, by the names of its result's columns.
-
-    ``cursor.rowcount`` would also add an UPDATE's multi-joined rows.
-    """
-    row = cursor.fetchone() or ()
-    return sum(
-        int(value or 0)
-        for column, value in zip(cursor.description, row, strict=True)
-        if _ROWS_AFFECTED.fullmatch(column.name)
-    )
 
 
 def _integer(value: Any) -> int | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+    from snowflake.connector.cursor import SnowflakeCursor
 
     from include.enrichment.settings import Settings
+
+_ROWS_AFFECTED = re.compile(r"number of rows (inserted|updated|deleted)")
 
 
 def hook_params(settings: Settings, *, lock_timeout_seconds: int | None = None) -> dict[str, Any]:
@@ -41,3 +45,16 @@ def open_hook(conn_id: str, settings: Settings, *, lock_timeout_seconds: int | N
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     return SnowflakeHook(conn_id, **hook_params(settings, lock_timeout_seconds=lock_timeout_seconds))
+
+
+def affected_rows(cursor: SnowflakeCursor) -> int:
+    """Rows that a DML statement changed, by the names of its result's columns.
+
+    ``cursor.rowcount`` would also add an UPDATE's multi-joined rows. A handler of ``hook.run``.
+    """
+    row = cursor.fetchone() or ()
+    return sum(
+        int(value or 0)
+        for column, value in zip(cursor.description, row, strict=True)
+        if _ROWS_AFFECTED.fullmatch(column.name)
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from include.enrichment.lifecycle import Attempt, ClaimedTask
+from include.enrichment.operations import Operation
 from include.enrichment.queue import claim_parameters
 from tests.sql_gate.template_statements import SAME_SCHEMA, Statement
 
@@ -20,6 +23,7 @@ data_complete data_available_until rows_written
 AFTER_STEP = {"run": frozenset(_AFTER_RUN.split()), "reading": frozenset(_AFTER_READING.split())}
 """What ``Attempt.observe`` adds after a step of ``enrich/_lifecycle.sql``."""
 
+OPERATION = frozenset(Operation("cleanup", "D", datetime(2026, 1, 1)).parameters("SUCCEEDED", {}))
 _CLAIM_TEMPLATES = """
 claim_pass hold_pass_lock discover_jobs skip_duplicate_jobs create_tasks record_lost_attempts rescue_tasks claim_tasks
 claimed_tasks
@@ -33,6 +37,7 @@ PASSED = {
     "queue/claim_holder.sql": ATTEMPT,
     "queue/end_attempt.sql": ATTEMPT
     | {"status", "outcome", "reason_code", "message", "due_in_minutes", "attempts_delta", "snoozes_delta"},
+    "queue/record_operation.sql": OPERATION,
     "schema/record_step.sql": frozenset({"version", "name", "checksum", "state"}),
 } | {f"queue/{name}.sql": CLAIM for name in _CLAIM_TEMPLATES.split()}
 """Templates outside ``enrich``; one that is missing here is sent without parameters."""
