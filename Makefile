@@ -36,6 +36,17 @@ snowflake: $(READY) ## The embedded Snowflake alone, empty but for the schemas
 	@port=$${LOCAL_SNOWFLAKE_PORT:-$$($(BIN)/dotenv --file .env get LOCAL_SNOWFLAKE_PORT 2>/dev/null || true)}; \
 		exec $(BIN)/python -m local.server --port $${port:-19443} --state .local/snowflake
 
+.PHONY: doctor migrate rollback
+doctor: $(READY) ## Check every view, table and setting; says which GRANT is missing and who runs it
+	@$(BIN)/python -m local.shell doctor
+
+migrate: $(READY) ## Apply the migrations that are pending; DRY_RUN=1 shows their SQL
+	@$(BIN)/python -m local.shell migrate $(if $(filter 1,$(DRY_RUN)),--dry-run)
+
+rollback: $(READY) ## Take back the migrations above TO=n, with backups; DRY_RUN=1 shows what would go
+	@test -n "$(TO)" || { echo "Say which migration stays the newest: make rollback TO=2 (0 takes back all)" >&2; exit 1; }
+	@$(BIN)/python -m local.shell rollback --to "$(TO)" $(if $(filter 1,$(DRY_RUN)),--dry-run)
+
 .PHONY: test test-unit test-sql test-dag test-e2e
 test: $(READY) ## Every test but the live ones
 	$(PYTEST) -m "not live" -ra

@@ -16,8 +16,8 @@ Every five minutes: is anything due? If so, one pass:
 
 **To repeat one enrichment**, clear its mapped task: it replaces the run's rows and doubles nothing.
 **To stop**, pause this DAG, or set the Variable `FLAKEBENCH_ENRICHMENT_ENABLED` to `false`.
-A full batch starts the next pass at once; otherwise the schedule does. *Claimed at least once, written effectively
-once.*
+A pass that leaves due tasks starts the next at once; otherwise the schedule does. *Claimed at least once, written
+effectively once.*
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from include.enrichment.templates import SQL_FOLDER, macros
 SETTINGS = enrichment_settings.ParseSettings()
 RUN_ENRICHED = Asset("flakebench_run_enriched")
 SETTLED_JOBS = AssetAlias("flakebench_settled_jobs")
+TASKS_LEFT = "tasks_left"
 
 
-def skip_unless_batch_is_full(context: Any) -> None:
-    """``pre_execute`` of trigger_next_pass: more may be due only when the batch was full."""
-    claimed = context["ti"].xcom_pull(task_ids="claim_due_tasks") or []
-    if len(claimed) < enrichment_settings.current().batch_size:
-        raise AirflowSkipException(f"The batch of {len(claimed)} was not full: the schedule starts the next pass")
+def skip_unless_tasks_are_left(context: Any) -> None:
+    """``pre_execute`` of trigger_next_pass: the batch was full, or backfill had its share of it."""
+    if not context["ti"].xcom_pull(task_ids="claim_due_tasks", key=TASKS_LEFT):
+        raise AirflowSkipException("No task that is due was left: the schedule starts the next pass")
 
 
 @dag(
@@ -65,19 +65,21 @@ def delayed_enrichment() -> None:
     wait_for_due_work = DueWorkSensor(task_id="wait_for_due_work", conn_id=SETTINGS.conn_id)
 
     @task(do_xcom_push=True)
-    def claim_due_tasks(*, dag_run: Any = None, dag: Any = None) -> list[dict[str, str]]:
-        from include.enrichment.queue import claim_due_tasks as claim
+    def claim_due_tasks(*, dag_run: Any = None, dag: Any = None, ti: Any = None) -> list[dict[str, str]]:
+        from include.enrichment.queue import claim_due_tasks as claim_tasks
         from include.enrichment.snowflake import open_hook
 
         settings = enrichment_settings.current()
         if not settings.enabled:
             raise AirflowSkipException("FLAKEBENCH_ENRICHMENT_ENABLED is false: nothing is claimed")
-        return claim(
+        claim = claim_tasks(
             open_hook(SETTINGS.conn_id, settings),
             settings,
             claimed_by=f"{dag.dag_id}/{dag_run.run_id}",
             lease_minutes=SETTINGS.lease_minutes,
         )
+        ti.xcom_push(key=TASKS_LEFT, value=claim.tasks_left)
+        return claim.tasks
 
     @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[SETTLED_JOBS])
     def roll_up_jobs(claimed: Any, *, outlet_events: Any = None) -> list[str]:
@@ -121,7 +123,7 @@ def delayed_enrichment() -> None:
     trigger_next_pass = TriggerDagRunOperator(
         task_id="trigger_next_pass",
         trigger_dag_id="delayed_enrichment",
-        pre_execute=skip_unless_batch_is_full,
+        pre_execute=skip_unless_tasks_are_left,
     )
 
     wait_for_due_work >> claimed >> enrich >> settled

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic_core import PydanticUndefined
 
 from include.enrichment.settings import PREFIX, ParseSettings, Settings
+from include.enrichment.templates import SQL_FOLDER, paths, render
 
 FOLDER = Path(__file__).parent
+GROUPS = {
+    "verify": "What one run, or a deployment, has got so far.",
+    "monitor": "To look at from time to time.",
+    "alert": "One number to compare with a threshold.",
+}
+"""``Group`` in the header of a query to what the group is for; a query without one belongs to ``monitor``."""
+
+_HEADER = re.compile(r"\A(?:--[^\n]*\n)+")
+_FIELD = re.compile(r"-- (\w[\w ]*):\s+(.*)")
+_BIND = re.compile(r"%\((\w+)\)s")
 
 
 def settings_reference() -> str:
@@ -51,13 +64,69 @@ def _default(value: Any) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-GENERATED = {"settings.md": settings_reference}
+@dataclass(frozen=True)
+class Query:
+    """A query of ``include/sql/monitor``.
+
+    :param fields: of its header, for instance ``Purpose``, as one line each
+    :param sql: with the default settings, binds as ``'<name>'``, without the header
+    """
+
+    name: str
+    fields: dict[str, str]
+    sql: str
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        header = _HEADER.match((SQL_FOLDER / path).read_text())
+        fields: dict[str, str] = {}
+        for line in header.group().splitlines() if header else ():
+            if match := _FIELD.fullmatch(line):
+                name = match[1]
+                fields[name] = match[2]
+            else:
+                fields[name] += f" {line.removeprefix('--').strip()}"
+        text = _HEADER.sub("", render(path, Settings.model_construct())).strip()
+        return cls(Path(path).stem, fields, _BIND.sub(lambda match: f"'<{match[1].replace('_', ' ')}>'", text))
+
+    @property
+    def group(self) -> str:
+        return self.fields.get("Group", "monitor")
+
+    def lines(self) -> list[str]:
+        purpose = self.fields["Purpose"]
+        told = [f"{purpose[0].upper()}{purpose[1:]}", f"*Rows:* {self.fields['Grain']}"]
+        told += [f"*{title}:* {self.fields[field]}" for field, title in _TOLD.items() if field in self.fields]
+        source = f"[`include/sql/monitor/{self.name}.sql`](../include/sql/monitor/{self.name}.sql)"
+        return [f"### {self.name}", "", "  \n".join([*told, source]), "", "```sql", self.sql, "```", ""]
+
+
+_TOLD = {"Limits": "Note", "Corrects": "Differs from the plan"}
+
+
+def queries() -> str:
+    """``docs/queries.md``: every query of ``include/sql/monitor``, ready to paste."""
+    found = [Query.read(path) for path in paths() if path.startswith("monitor/")]
+    lines = [
+        "# Queries",
+        "",
+        "Generated from `include/sql/monitor/*.sql` by `make docs`, with the default settings; ready for Snowsight.",
+        "Replace `<run id>`; the id of a child finds its run. Times are UTC. NULL is *not known, or not yet*, never 0.",
+        "",
+    ]
+    for group, meaning in GROUPS.items():
+        lines += [f"## {group.title()}", "", meaning, ""]
+        lines += [line for query in found if query.group == group for line in query.lines()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+GENERATED = {"settings.md": settings_reference, "queries.md": queries}
 
 
 def main() -> None:
     """Write every generated document."""
-    for name, render in GENERATED.items():
-        (FOLDER / name).write_text(render())
+    for name, document in GENERATED.items():
+        (FOLDER / name).write_text(document())
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 USER = "admin"
 DAG_ID = "delayed_enrichment"
+DAG_IDS = {file.stem for file in (PROJECT / "dags").glob("*.py")}
 POOL = "snowflake_enrichment"
 POOL_SLOTS = 8
 _START_SECONDS = 120.0
@@ -185,14 +186,14 @@ class AirflowClient:
         self._client = httpx.Client(base_url=home.url, timeout=30, trust_env=False)
 
     def wait_until_ready(self, supervisor: Supervisor) -> None:
-        """Wait until the API answers, log in, create the pool, and wait until the DAG is known.
+        """Wait until the API answers, log in, create the pool, and wait until the DAGs are known.
 
         :raises TimeoutError: it takes longer than two minutes
         :raises ProcessFailedError: a component ended
         """
         self._wait(supervisor, "the API server", self._log_in)
         self._wait(supervisor, f"the pool {POOL}", self._has_pool)
-        self._wait(supervisor, f"the DAG {DAG_ID}", self._knows_dag)
+        self._wait(supervisor, "a DAG", self._knows_dags)
 
     def _wait(self, supervisor: Supervisor, what: str, condition: Any) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -216,9 +217,9 @@ class AirflowClient:
         reply = self._client.post("/api/v2/pools", json={"name": POOL, "slots": POOL_SLOTS})
         return reply.status_code in {httpx.codes.CREATED, httpx.codes.CONFLICT}
 
-    def _knows_dag(self) -> bool:
-        reply = self._client.get(f"/api/v2/dags/{DAG_ID}")
-        if reply.status_code == httpx.codes.OK:
+    def _knows_dags(self) -> bool:
+        known = {dag["dag_id"] for dag in self.request("GET", "/api/v2/dags", params={"limit": 100})["dags"]}
+        if known >= DAG_IDS:
             return True
         errors = self.request("GET", "/api/v2/importErrors")["import_errors"]
         if errors:
@@ -236,26 +237,28 @@ class AirflowClient:
             raise RuntimeError(f"{method} {path} answered {reply.status_code}: {reply.text[:1000]}")
         return reply.json() if reply.content else None
 
-    def trigger(self) -> str:
-        """Start a pass now; returns its DAG run id."""
-        reply = self.request("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None})
-        return str(reply["dag_run_id"])
+    def trigger(self, dag_id: str = DAG_ID, conf: dict[str, Any] | None = None) -> str:
+        """Start a DAG run now; returns its id."""
+        body = {"logical_date": None, "conf": conf or {}}
+        return str(self.request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
-    def dag_runs(self) -> list[dict[str, Any]]:
-        """The newest passes, newest first."""
-        reply = self.request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns", params={"order_by": "-run_after", "limit": 50})
+    def dag_runs(self, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
+        """The newest DAG runs, newest first."""
+        reply = self.request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params={"order_by": "-run_after", "limit": 50})
         return list(reply["dag_runs"])
 
-    def task_instances(self, dag_run_id: str) -> list[dict[str, Any]]:
-        """All task instances of a pass, mapped ones included."""
-        reply = self.request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{dag_run_id}/taskInstances", params={"limit": 1000})
+    def task_instances(self, dag_run_id: str, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
+        """All task instances of a DAG run, mapped ones included."""
+        reply = self.request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances", params={"limit": 1000})
         return list(reply["task_instances"])
 
-    def wait_for_run(self, dag_run_id: str, supervisor: Supervisor, timeout_seconds: float = 300) -> str:
-        """Wait until a pass has ended; returns its state."""
+    def wait_for_run(
+        self, dag_run_id: str, supervisor: Supervisor, timeout_seconds: float = 300, dag_id: str = DAG_ID
+    ) -> str:
+        """Wait until a DAG run has ended; returns its state."""
         deadline = time.monotonic() + timeout_seconds
         while True:
-            state = self.request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{dag_run_id}")["state"]
+            state = self.request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}")["state"]
             if state in {"success", "failed"}:
                 return str(state)
             supervisor.check()

@@ -34,6 +34,7 @@ from local.airflow_home import (
     require_free,
 )
 from local.connection import DEFAULT_PORT, LocalConnection
+from local.environment import QUIET, STATE, conn_id, connection_variable, embedded_environment
 from local.processes import ProcessFailedError, Supervisor
 
 if TYPE_CHECKING:
@@ -41,11 +42,9 @@ if TYPE_CHECKING:
 
     from include.enrichment.settings import Settings
 
-STATE = PROJECT / ".local"
 _READY_SECONDS = 60.0
 _WORK_SECONDS = 900.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_QUIET = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
 
 
 class StoppedError(Exception):
@@ -114,15 +113,15 @@ def _run(supervisor: Supervisor, *, once: bool, samples: bool) -> int:
     started = time.monotonic()
     since = datetime.now(UTC)
     home = AirflowHome(STATE / "airflow", int(os.environ.get("LOCAL_AIRFLOW_PORT") or 8080), _passed_on())
-    is_embedded = not os.environ.get(_connection_variable())
+    is_embedded = not os.environ.get(connection_variable())
     require_free(home.port, "LOCAL_AIRFLOW_PORT")
     if is_embedded:
         port = int(os.environ.get("LOCAL_SNOWFLAKE_PORT") or DEFAULT_PORT)
         require_free(port, "LOCAL_SNOWFLAKE_PORT")
         _say("Starting the embedded Snowflake")
         connection = _start_snowflake(supervisor, port)
-        home.extra.update({**connection.environment(), _connection_variable(): connection.airflow_json()})
-    os.environ.update(home.extra | {"AIRFLOW_HOME": str(home.folder)} | _QUIET)  # before this process imports Airflow
+        home.extra.update(embedded_environment(connection))
+    os.environ.update(home.extra | {"AIRFLOW_HOME": str(home.folder)} | QUIET)  # before this process imports Airflow
     _say("Starting Airflow, applying the migrations" + (", loading samples" if samples and is_embedded else ""))
     with ThreadPoolExecutor(max_workers=1) as pool:
         prepared = pool.submit(_prepare_snowflake, load_samples=samples and is_embedded)
@@ -151,19 +150,9 @@ def _say(text: str) -> None:
     print(f"· {text} ...", flush=True)
 
 
-def _conn_id() -> str:
-    from include.enrichment.settings import ParseSettings
-
-    return ParseSettings().conn_id
-
-
-def _connection_variable() -> str:
-    return f"AIRFLOW_CONN_{_conn_id().upper()}"
-
-
 def _passed_on() -> dict[str, str]:
     """What Airflow's processes are given of this environment: the connection and the package's settings."""
-    names = (_connection_variable(), "REQUESTS_CA_BUNDLE")
+    names = (connection_variable(), "REQUESTS_CA_BUNDLE")
     return {
         name: value for name, value in os.environ.items() if name in names or name.startswith("FLAKEBENCH_ENRICHMENT_")
     }
@@ -186,7 +175,7 @@ def _start_snowflake(supervisor: Supervisor, port: int) -> LocalConnection:
 def _hook(settings: Settings) -> SnowflakeHook:
     from include.enrichment.snowflake import open_hook
 
-    return open_hook(_conn_id(), settings)
+    return open_hook(conn_id(), settings)
 
 
 def _prepare_snowflake(*, load_samples: bool) -> Settings:

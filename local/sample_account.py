@@ -32,6 +32,7 @@ __all__ = [
     "names",
     "run_id",
     "truth",
+    "write_account",
 ]
 
 _RESULTS = "FLAKEBENCH.TEST_RESULTS.TEST_RESULTS"
@@ -46,15 +47,11 @@ class CutOffLoadError(Exception):
 def load_sample_account(connection: SnowflakeConnection, now: datetime, include: Collection[str] | None = None) -> None:
     """Write the sample runs that are not there yet; does nothing when all are.
 
-    The rows of each database are one transaction, the runs themselves come last.
-
     :param connection: to the embedded Snowflake, with the migrations applied
     :param now: the moment from which the ages of the runs count
     :param include: names of runs or groups; None for the healthy ones
     :raises CutOffLoadError: when the views hold rows of a run that TEST_RESULTS does not have
     """
-    from local.load import load_rows
-
     cursor = connection.cursor()
     cursor.execute(f"SELECT RUN_ID FROM {_RESULTS} WHERE TEST_ID = RUN_ID")
     present = {row[0] for row in cursor.fetchall()}
@@ -70,6 +67,17 @@ def load_sample_account(connection: SnowflakeConnection, now: datetime, include:
             f"An earlier load of {', '.join(cut_off)} was cut off. "
             "Remove the state of the embedded Snowflake and start again."
         )
+    write_account(connection, account)
+
+
+def write_account(connection: SnowflakeConnection, account: Account) -> None:
+    """Write every row of an account; those of each database in one transaction, the runs themselves last.
+
+    :param connection: to the embedded Snowflake, with the migrations applied
+    """
+    from local.load import load_rows
+
+    cursor = connection.cursor()
     tables = account.tables()
     for database in ("SNOWFLAKE", "FLAKEBENCH"):
         cursor.execute("BEGIN")

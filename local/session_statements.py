@@ -34,6 +34,8 @@ def run(session: Session, statement: Statement) -> Expr | None:
         return _use(session, expression)
     elif isinstance(expression, exp.Command) and str(expression.this).upper() == "SHOW":
         return _show_parameters(session, expression)
+    elif isinstance(expression, exp.Show) and expression.name.upper() == "WAREHOUSES":
+        return _show_warehouses(session, expression)
     elif isinstance(expression, exp.Describe) and isinstance(expression.this, exp.Table):
         return _describe(session, expression)
     elif isinstance(expression, (exp.Create, exp.Drop)) and str(expression.args.get("kind")).upper() == "DATABASE":
@@ -94,14 +96,34 @@ def _show_parameters(session: Session, expression: exp.Command) -> Expr | None:
     tokens = sqlglot.tokenize(text if isinstance(text, str) else text.name, read="snowflake")
     if not tokens or tokens[0].text.upper() != "PARAMETERS":
         return None
+    from local.session import DEFAULT_PARAMETERS
+
     pattern = next((token.text for token in tokens if token.token_type == sqlglot.TokenType.STRING), "%")
+    # a warehouse has parameters of its own, which nothing changes here
+    is_session = "WAREHOUSE" not in {token.text.upper() for token in tokens}
+    parameters, level = (session.parameters, "SESSION") if is_session else (DEFAULT_PARAMETERS, "")
     rows = ", ".join(
-        f"({exp.Literal.string(name).sql()}, {exp.Literal.string(_as_text(value)).sql()}, 'SESSION')"
-        for name, value in sorted(session.parameters.items())
+        f"({exp.Literal.string(name).sql()}, {exp.Literal.string(_as_text(value)).sql()}, '{level}')"
+        for name, value in sorted(parameters.items())
     )
     return sqlglot.parse_one(
         f'SELECT "key", "value", "value" AS "default", "level" FROM (VALUES {rows}) AS p("key", "value", "level") '
         f'WHERE "key" ILIKE {exp.Literal.string(pattern).sql()}',
+        read="snowflake",
+    )
+
+
+def _show_warehouses(session: Session, expression: exp.Show) -> Expr:
+    like = expression.args.get("like")
+    pattern = like.name if like else "%"
+    # the session's own; any name will do for a warehouse, and none of them costs anything
+    name = exp.Literal.string(session.warehouse or "").sql()
+    return sqlglot.parse_one(
+        f"""
+        SELECT {name} AS "name", 'STARTED' AS "state", 'STANDARD' AS "type", 'X-Small' AS "size", 'N' AS "is_default",
+               'Y' AS "is_current", 60 AS "auto_suspend", 'true' AS "auto_resume"
+        WHERE {name} <> '' AND {name} ILIKE {exp.Literal.string(pattern).sql()}
+        """,
         read="snowflake",
     )
 

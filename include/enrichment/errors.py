@@ -116,6 +116,31 @@ def grant_statement(view: str, role: str, database: str) -> str:
     return f"GRANT DATABASE ROLE {database}.{database_role} TO ROLE {role}"
 
 
+def is_privilege_error(error: BaseException) -> bool:
+    """Whether a role lacks a privilege; an object that it may not see "does not exist or not authorized"."""
+    return (
+        getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+        or getattr(error, "errno", None) in _PRIVILEGE_NUMBERS
+    )
+
+
+def object_grants(privileges: str, kind: str, name: str, role: str, error_text: str = "") -> str:
+    """The statements that open one object outside ACCOUNT_USAGE; its owner or ACCOUNTADMIN may run them.
+
+    :param kind: ``TABLE``, ``VIEW``, ``SCHEMA``
+    :param name: qualified
+    :param error_text: what Snowflake said; USAGE is granted too when the database or schema is what it does not show
+    """
+    database, schema = name.split(".")[:2]
+    statements = []
+    if re.search(r"\bdatabase '", error_text, re.IGNORECASE):
+        statements.append(f"GRANT USAGE ON DATABASE {database} TO ROLE {role}")
+    if re.search(r"\b(database|schema) '", error_text, re.IGNORECASE):
+        statements.append(f"GRANT USAGE ON SCHEMA {database}.{schema} TO ROLE {role}")
+    statements.append(f"GRANT {privileges} ON {kind} {name} TO ROLE {role}")
+    return "; ".join(statements)
+
+
 def classify(error: SnowflakeError, settings: Settings, source_view: str, role: str) -> Verdict:
     """How to treat an error of the connector.
 

@@ -7,7 +7,6 @@ All of it is one template on one connection (``include/sql/enrich/_lifecycle.sql
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,14 +16,13 @@ from include.enrichment.benchmark_run import BenchmarkRun, read_run
 from include.enrichment.catalogue import EnrichmentType, enrichment_type
 from include.enrichment.errors import ClaimLostError, EnrichmentError, ErrorClass
 from include.enrichment.readiness import NEWEST_LOOKED_FOR, Decision, Look, judge, never_waits
-from include.enrichment.snowflake import affected_rows
+from include.enrichment.snowflake import affected_rows, rows_as_mappings, step_name
 
 if TYPE_CHECKING:
     from snowflake.connector.cursor import SnowflakeCursor
 
     from include.enrichment.settings import Settings
 
-_STEP = re.compile(r"\s*--\s*step:\s*(\w+)")
 _USAGE_ROW_SPAN = timedelta(days=1)
 """Longest usage row of HYBRID_TABLE_USAGE_HISTORY that may overlap the start of a window."""
 
@@ -104,11 +102,9 @@ class Attempt:
         :raises NotFinishedError: the benchmark still runs
         :raises EnrichmentError: the run cannot be enriched
         """
-        step = _STEP.match(cursor.query or "")  # at its start only: a bound value may hold any text
-        if step is None:
-            return
-        handler = getattr(self, f"_after_{step.group(1)}")
-        handler(cursor)
+        step = step_name(cursor)
+        if step is not None:
+            getattr(self, f"_after_{step}")(cursor)
 
     def _after_take_over(self, cursor: SnowflakeCursor) -> None:
         if affected_rows(cursor) != 1:
@@ -162,7 +158,7 @@ class Attempt:
             expected_count=_integer(row["EXPECTED_COUNT"]) or None,
             newest_at=self._newest_at,
             previous_found_count=_integer(previous["PREVIOUS_FOUND_COUNT"]),
-            force=previous["PREVIOUS_REASON_CODE"] == "FORCED",
+            force=bool(previous["IS_FORCED"]),
         )
         decision = judge(self.entry, self.run.table_type, look, self.settings.coverage_threshold)
         self.decision = decision
@@ -217,11 +213,10 @@ class Attempt:
 
 
 def _only_row(cursor: SnowflakeCursor) -> Mapping[str, Any]:
-    names = [column.name for column in cursor.description]
-    rows = cursor.fetchall()
+    rows = rows_as_mappings(cursor)
     if len(rows) != 1:
         raise ClaimLostError("the task's row is gone: the job was deleted while it ran")
-    return dict(zip(names, rows[0], strict=True))
+    return rows[0]
 
 
 def _integer(value: Any) -> int | None:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
+from include.enrichment.snowflake import STEP, rows_as_mappings, step_name
 from include.enrichment.templates import render
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from snowflake.connector.cursor import SnowflakeCursor
 
     from include.enrichment.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Answer = Callable[[Mapping[str, list[dict[str, Any]]]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -56,3 +63,37 @@ class Operation:
             autocommit=True,
             parameters=self.parameters(status, details),
         )
+
+    def carry_out(
+        self, hook: DbApiHook, settings: Settings, template: str, parameters: Mapping[str, Any], answer: Answer
+    ) -> dict[str, Any]:
+        """Run a template that queues something and records the operation in the same transaction.
+
+        A task that Airflow tries again after the commit answers what the first try did.
+
+        :param template: its steps ``-- step: <name>`` return rows, ``queue/record_operation.sql`` follows them
+        :param answer: makes the answer of the rows by step; what it raises takes the transaction back
+        """
+        known = hook.get_first(
+            render("queue/operation_details.sql", settings), parameters={"operation_id": self.operation_id}
+        )
+        if known:
+            log.info("This DAG run has done it before; trigger a new one to do it again")
+            return dict(json.loads(known[0]))
+        steps: dict[str, list[dict[str, Any]]] = {}
+        answers: list[dict[str, Any]] = []
+        binds = {**parameters, **self.parameters("SUCCEEDED", {})}
+        text = render(template, settings)
+        last_step = STEP.findall(text)[-1]
+
+        def observe(cursor: SnowflakeCursor) -> None:
+            step = step_name(cursor)
+            if step is None:
+                return
+            steps[step] = rows_as_mappings(cursor)
+            if step == last_step:
+                answers.append(answer(steps))
+                binds["details"] = json.dumps(answers[0], default=str)
+
+        hook.run(text, autocommit=True, parameters=binds, handler=observe, return_last=False)
+        return answers[0]

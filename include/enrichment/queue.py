@@ -79,32 +79,48 @@ class SettledJob:
         }
 
 
-def claim_parameters(settings: Settings, *, claim_token: str, claimed_by: str, lease_minutes: int) -> dict[str, Any]:
-    """Bind parameters of ``queue/claim_pass.sql``."""
+@dataclass(frozen=True)
+class Claim:
+    """What a pass has claimed.
+
+    :param tasks: the arguments of a :class:`ClaimedTask` each; at most ``batch_size``
+    :param tasks_left: due tasks that the batch had no room for
+    """
+
+    tasks: list[dict[str, str]]
+    tasks_left: int
+
+
+def queue_parameters(settings: Settings) -> dict[str, Any]:
+    """Bind parameters of the templates that give runs a job and jobs their tasks."""
     return {
-        "token": claim_token,
-        "claimed_by": claimed_by,
-        "lease_seconds": lease_minutes * 60,
         "statuses": list(settings.discover_statuses),
-        "look_back_days": settings.look_back_days,
         "catalogue": as_bind(settings.disabled_types),
         "known_table_types": list(SNOWFLAKE_TABLE_TYPES),
         "unenriched_table_types": list(NO_ENRICHMENT_TABLE_TYPES),
         "fallback_table_type": FALLBACK_TABLE_TYPE,
         "priority": FRESH_PRIORITY,
+    }
+
+
+def claim_parameters(settings: Settings, *, claim_token: str, claimed_by: str, lease_minutes: int) -> dict[str, Any]:
+    """Bind parameters of ``queue/claim_pass.sql``."""
+    return {
+        **queue_parameters(settings),
+        "token": claim_token,
+        "claimed_by": claimed_by,
+        "lease_seconds": lease_minutes * 60,
+        "look_back_days": settings.look_back_days,
         "batch_size": settings.batch_size,
         "backfill_batch_size": settings.backfill_batch_size,
         "max_attempts": settings.max_attempts,
     }
 
 
-def claim_due_tasks(
-    hook: DbApiHook, settings: Settings, *, claimed_by: str, lease_minutes: int
-) -> list[dict[str, str]]:
+def claim_due_tasks(hook: DbApiHook, settings: Settings, *, claimed_by: str, lease_minutes: int) -> Claim:
     """Discover finished runs, give back what lost its worker, and claim a batch of due tasks.
 
     :param claimed_by: the DAG run, for people
-    :returns: one mapping per claimed task, the arguments of :class:`ClaimedTask`; at most ``batch_size``
     """
     claim_token = str(uuid4())
     results = hook.run(
@@ -117,21 +133,24 @@ def claim_due_tasks(
         return_last=False,
     )
     _, _, jobs, duplicates, tasks, _, rescued, claimed, _, rows = results or []
+    tasks_left = rows[0][5] if rows else 0
     log.info(
-        "%s new jobs, %s duplicate jobs skipped, %s new tasks, %s tasks given back, %s tasks claimed",
+        "%s new jobs, %s duplicate jobs skipped, %s new tasks, %s tasks given back, %s claimed, %s due ones left",
         *(counted[0][0] for counted in (jobs, duplicates, tasks, rescued, claimed)),
+        tasks_left,
     )
     known = {*SNOWFLAKE_TABLE_TYPES, *NO_ENRICHMENT_TABLE_TYPES}
     for run_id, table_type in sorted({(row[1], row[4]) for row in rows if row[4] not in known}):
         log.warning("Run %s: table type %r is unknown; treated as %s", run_id, table_type, FALLBACK_TABLE_TYPE)
-    return [
+    claimed_tasks = [
         asdict(
             ClaimedTask(
                 job_id=job_id, run_id=run_id, run_name=name, enrichment_type=enrichment_type, claim_token=claim_token
             )
         )
-        for job_id, run_id, enrichment_type, name, _ in rows
+        for job_id, run_id, enrichment_type, name, *_ in rows
     ]
+    return Claim(claimed_tasks, tasks_left)
 
 
 def settle_jobs(hook: DbApiHook, settings: Settings) -> list[SettledJob]:

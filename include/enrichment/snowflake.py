@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from include.enrichment.settings import Settings
 
+STEP = re.compile(r"\s*--\s*step:\s*(\w+)")
 _ROWS_AFFECTED = re.compile(r"number of rows (inserted|updated|deleted)")
 
 
@@ -58,3 +59,15 @@ def affected_rows(cursor: SnowflakeCursor) -> int:
         for column, value in zip(cursor.description, row, strict=True)
         if _ROWS_AFFECTED.fullmatch(column.name)
     )
+
+
+def rows_as_mappings(cursor: SnowflakeCursor) -> list[dict[str, Any]]:
+    """The rows that a statement returned, by column name. A handler of ``hook.run``."""
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def step_name(cursor: SnowflakeCursor) -> str | None:
+    """The name of a statement that a template marks with ``-- step: <name>``, for handlers that look at some only."""
+    match = STEP.match(cursor.query or "")  # at its start only: a bound value may hold any text
+    return match.group(1) if match else None

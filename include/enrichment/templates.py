@@ -5,6 +5,7 @@ Jinja stands for configured, validated identifiers and for structure only; every
 
 from __future__ import annotations
 
+import io
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,14 @@ def render(path: str, settings: Settings) -> str:
     :raises jinja2.TemplateNotFound: when there is no such file
     """
     return _environment().get_template(path).render({name: getattr(settings, name) for name in _SCHEMAS})
+
+
+def statements(path: str, settings: Settings) -> tuple[str, ...]:
+    """The statements of a template as the hook sends them, without comments."""
+    from snowflake.connector.util_text import split_statements
+
+    found = split_statements(io.StringIO(render(path, settings)), remove_comments=True)
+    return tuple(text for text, _ in found if text)
 
 
 def paths() -> list[str]:

@@ -13,7 +13,13 @@ import pytest
 from airflow.sdk import DAG, TriggerRule
 
 REPOSITORY = Path(__file__).parents[2]
-DAG_FILES = {"delayed_enrichment"}
+DAG_FILES = {
+    "delayed_enrichment",
+    "enrichment_backfill",
+    "enrichment_cleanup",
+    "enrichment_retry",
+    "enrichment_setup",
+}
 MAX_LINES = 150
 
 

@@ -51,10 +51,14 @@ class Deployment:
         if self._session is not None:
             self._session.close()
 
+    def run_dag(self, dag_id: str, **conf: Any) -> tuple[str, str]:
+        """Trigger a DAG by REST, as a person would, and wait for its end: its id and its state."""
+        dag_run_id = self.client.trigger(dag_id, conf)
+        return dag_run_id, self.client.wait_for_run(dag_run_id, self.supervisor, PATIENCE_SECONDS, dag_id)
+
     def run_pass(self) -> tuple[str, str]:
         """Trigger a pass and wait for its end: its id and its state."""
-        dag_run_id = self.client.trigger()
-        return dag_run_id, self.client.wait_for_run(dag_run_id, self.supervisor, PATIENCE_SECONDS)
+        return self.run_dag(DAG_ID)
 
     def wait_until_quiet(self) -> None:
         """Wait until no pass runs or waits."""
@@ -68,20 +72,25 @@ class Deployment:
             assert time.monotonic() < deadline, "the condition did not come true in time"
             time.sleep(0.3)
 
-    def instances(self, dag_run_id: str, task_id: str) -> list[dict[str, Any]]:
-        """The task instances of one task of a pass."""
-        return [item for item in self.client.task_instances(dag_run_id) if item["task_id"] == task_id]
+    def instances(self, dag_run_id: str, task_id: str, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
+        """The task instances of one task of a DAG run."""
+        return [item for item in self.client.task_instances(dag_run_id, dag_id) if item["task_id"] == task_id]
 
-    def states(self, dag_run_id: str) -> dict[str, set[str]]:
+    def states(self, dag_run_id: str, dag_id: str = DAG_ID) -> dict[str, set[str]]:
         """Task id to the states of its instances."""
         states: dict[str, set[str]] = {}
-        for item in self.client.task_instances(dag_run_id):
+        for item in self.client.task_instances(dag_run_id, dag_id):
             states.setdefault(item["task_id"], set()).add(item["state"])
         return states
 
-    def log(self, dag_run_id: str, task_id: str, map_index: int, try_number: int) -> str:
+    def answer(self, dag_id: str, dag_run_id: str, task_id: str) -> Any:
+        """What a task returned (its XCom)."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self.client.request("GET", path)["value"]
+
+    def log(self, dag_run_id: str, task_id: str, map_index: int = -1, try_number: int = 1, dag_id: str = DAG_ID) -> str:
         """The log of one try, as the UI shows it."""
-        path = f"/api/v2/dags/{DAG_ID}/dagRuns/{dag_run_id}/taskInstances/{task_id}/logs/{try_number}"
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/logs/{try_number}"
         reply = self.client.request("GET", path, params={"map_index": map_index, "full_content": True})
         return str(reply)
 
@@ -175,6 +184,27 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         supervisor.stop()
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture
+def variable(deployment: Deployment) -> Any:
+    """Sets an Airflow Variable for one test."""
+    names: list[str] = []
+
+    def put(name: str, value: str) -> None:
+        names.append(name)
+        deployment.client.request("POST", "/api/v2/variables", json={"key": name, "value": value})
+
+    yield put
+    for name in names:
+        deployment.client.request("DELETE", f"/api/v2/variables/{name}", accept=(204,))
+
+
+@pytest.fixture
+def faults(deployment: Deployment) -> Any:
+    """Makes statements fail for one test."""
+    yield lambda *faults: deployment.server("PUT", "/faults", json=list(faults))
+    deployment.server("DELETE", "/faults")
 
 
 def _start_snowflake(supervisor: Supervisor, folder: Path) -> LocalConnection:

@@ -41,27 +41,6 @@ def _quiet(deployment: Deployment) -> None:
     deployment.wait_until_quiet()
 
 
-@pytest.fixture
-def variable(deployment: Deployment) -> Any:
-    """Sets an Airflow Variable for one test."""
-    names: list[str] = []
-
-    def put(name: str, value: str) -> None:
-        names.append(name)
-        deployment.client.request("POST", "/api/v2/variables", json={"key": name, "value": value})
-
-    yield put
-    for name in names:
-        deployment.client.request("DELETE", f"/api/v2/variables/{name}", accept=(204,))
-
-
-@pytest.fixture
-def faults(deployment: Deployment) -> Any:
-    """Makes statements fail for one test."""
-    yield lambda *faults: deployment.server("PUT", "/faults", json=list(faults))
-    deployment.server("DELETE", "/faults")
-
-
 def test_an_idle_pass_asks_one_question_without_a_clock_and_skips_the_rest(deployment: Deployment) -> None:
     texts = []
     for _ in range(2):

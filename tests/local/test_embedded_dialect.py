@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import snowflake.connector
+from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 from tests.local.conftest import RunningServer
@@ -254,6 +255,19 @@ def test_divergence_time_zone_is_always_utc(run: Run) -> None:
     run("ALTER SESSION SET TIMEZONE = 'America/Los_Angeles'")
     ((moment,),) = run("SELECT '2026-01-01 00:00:00'::TIMESTAMP_LTZ")
     assert moment == datetime.datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_divergence_a_warehouse_is_a_name(run: Run, connect: Callable[..., SnowflakeConnection]) -> None:
+    cursor = connect().cursor()
+    cursor.execute("SHOW WAREHOUSES LIKE 'flakebench_wh'")
+    names = [column.name for column in cursor.description]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    wanted = {"name": "FLAKEBENCH_WH", "state": "STARTED", "auto_suspend": 60, "auto_resume": "true", "is_current": "Y"}
+    assert [{name: row[name] for name in wanted} for row in rows] == [wanted]
+    assert run("SHOW WAREHOUSES LIKE 'OTHER_WH'") == []
+    run("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 7")
+    assert run("SHOW PARAMETERS LIKE 'STATEMENT_TIMEOUT_IN_SECONDS' IN SESSION")[0][1] == "7"
+    assert run("SHOW PARAMETERS LIKE 'STATEMENT_TIMEOUT_IN_SECONDS' IN WAREHOUSE")[0][1] == "172800"
 
 
 def test_offset_is_dropped_from_a_timestamp_without_zone(run: Run) -> None:

@@ -63,9 +63,9 @@ def test_a_second_pass_changes_nothing_and_claims_nothing(account: Account, sett
     ]
     load_tables(account, {"TEST_RESULTS": runs}, Moment.current())
     hook = open_hook(CONN_ID, settings)
-    first = queue.claim_due_tasks(hook, settings, claimed_by="pass-1", lease_minutes=90)
+    first = queue.claim_due_tasks(hook, settings, claimed_by="pass-1", lease_minutes=90).tasks
     before = account.contents()
-    second = queue.claim_due_tasks(hook, settings, claimed_by="pass-2", lease_minutes=90)
+    second = queue.claim_due_tasks(hook, settings, claimed_by="pass-2", lease_minutes=90).tasks
     assert {(task["run_id"], task["enrichment_type"]) for task in first} == {
         ("run-1", "QUERY_HISTORY"),
         ("run-1", "QUERY_INSIGHTS"),
@@ -84,7 +84,7 @@ def test_two_deployments_at_once_discover_each_run_once_and_share_the_tasks(acco
     load_tables(account, {"TEST_RESULTS": runs}, Moment.current())
 
     def one_pass(name: str) -> list[dict[str, str]]:
-        return queue.claim_due_tasks(open_hook(CONN_ID, settings), settings, claimed_by=name, lease_minutes=90)
+        return queue.claim_due_tasks(open_hook(CONN_ID, settings), settings, claimed_by=name, lease_minutes=90).tasks
 
     with ThreadPoolExecutor(2) as pool:
         claimed = [task for tasks in pool.map(one_pass, ("deployment-1", "deployment-2")) for task in tasks]
@@ -92,6 +92,16 @@ def test_two_deployments_at_once_discover_each_run_once_and_share_the_tasks(acco
     assert len(account.table("DELAYED_ENRICHMENT_QUEUE")) == 15
     assert len(account.table("DELAYED_ENRICHMENT_TASKS")) == 45
     assert len(keys) == len(set(keys)) == 45
+
+
+def test_the_due_tasks_that_the_batch_had_no_room_for_are_counted(account: Account) -> None:
+    rows: list[Row] = [{"JOB_ID": "due-{n}", "repeat": 5}, {"JOB_ID": "later", "DUE_AT": "+10m"}]
+    moment = Moment.current()
+    load_tables(account, {"DELAYED_ENRICHMENT_TASKS": moment.resolve(rows)}, moment)
+    settings = Settings(batch_size=2)
+    hook = open_hook(CONN_ID, settings)
+    left = [queue.claim_due_tasks(hook, settings, claimed_by="p", lease_minutes=90).tasks_left for _ in range(4)]
+    assert left == [3, 1, 0, 0]
 
 
 def test_an_unknown_table_type_is_logged_with_its_run(

@@ -132,11 +132,11 @@ def pattern_matches(tree: exp.Expr) -> list[str]:
 
 
 def ddl_in_transaction(parts: Sequence[Statement]) -> list[str]:
-    """DDL between BEGIN and COMMIT, which would commit what was done so far; and a BEGIN without its COMMIT."""
+    """DDL between BEGIN and COMMIT, which would commit what was done so far; and a BEGIN without its end."""
     found, is_open = [], False
     for part in parts:
         tree = part.tree
-        if isinstance(tree, exp.Transaction | exp.Commit):
+        if isinstance(tree, exp.Transaction | exp.Commit | exp.Rollback):
             if is_open == isinstance(tree, exp.Transaction):
                 found.append(f"{part.label}: BEGIN and COMMIT do not pair")
             is_open = isinstance(tree, exp.Transaction)

@@ -65,6 +65,10 @@ class Table:
     definition: exp.Expr | None = None
 
 
+COLUMNS_OF_COLUMNS = tuple(Column(name, SCALAR) for name in ("TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "DATA_TYPE"))
+"""Those that we read; https://docs.snowflake.com/en/sql-reference/info-schema/columns"""
+
+
 def qualified(table: exp.Table) -> str:
     """``DATABASE.SCHEMA.NAME`` as far as it is written, upper case."""
     return ".".join(part.name.upper() for part in table.parts)
@@ -106,6 +110,7 @@ class Schema:
                 for item in entry["columns"]
             )
             schema.add(Table(f"{settings.results}.{name}", columns, entry["kind"]))
+        schema.add(Table("INFORMATION_SCHEMA.COLUMNS", COLUMNS_OF_COLUMNS, "VIEW"))
         return schema
 
     def copy(self) -> Schema:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from include.enrichment.backfill import backfill_parameters
 from include.enrichment.lifecycle import Attempt, ClaimedTask
 from include.enrichment.operations import Operation
 from include.enrichment.queue import claim_parameters
+from include.enrichment.retry import RetryRequest
+from include.enrichment.selection import RunSelection
 from tests.sql_gate.template_statements import SAME_SCHEMA, Statement
 
 _TASK = ClaimedTask(job_id="J", run_id="R", run_name="N", enrichment_type="AGGREGATE", claim_token="T")
@@ -23,7 +26,10 @@ data_complete data_available_until rows_written
 AFTER_STEP = {"run": frozenset(_AFTER_RUN.split()), "reading": frozenset(_AFTER_READING.split())}
 """What ``Attempt.observe`` adds after a step of ``enrich/_lifecycle.sql``."""
 
-OPERATION = frozenset(Operation("cleanup", "D", datetime(2026, 1, 1)).parameters("SUCCEEDED", {}))
+_OPERATION = Operation("cleanup", "D", datetime(2026, 1, 1))
+OPERATION = frozenset(_OPERATION.parameters("SUCCEEDED", {}))
+RETRY = OPERATION | frozenset(RetryRequest(RunSelection(), (), (), force=False).parameters(_OPERATION))
+BACKFILL = OPERATION | frozenset(backfill_parameters(SAME_SCHEMA, RunSelection(), _OPERATION))
 _CLAIM_TEMPLATES = """
 claim_pass hold_pass_lock discover_jobs skip_duplicate_jobs create_tasks record_lost_attempts rescue_tasks claim_tasks
 claimed_tasks
@@ -38,7 +44,34 @@ PASSED = {
     "queue/end_attempt.sql": ATTEMPT
     | {"status", "outcome", "reason_code", "message", "due_in_minutes", "attempts_delta", "snoozes_delta"},
     "queue/record_operation.sql": OPERATION,
+    "cleanup/count_settled_jobs.sql": frozenset({"retention_days"}),
+    "cleanup/delete_settled_jobs.sql": frozenset({"retention_days", "batch_size"}),
+    "cleanup/delete_orphaned_rows.sql": frozenset({"batch_size"}),
+    "cleanup/delete_expired_insights.sql": frozenset({"batch_size"}),
+    "cleanup/count_old_operations.sql": frozenset({"retention_days"}),
+    "cleanup/delete_old_operations.sql": frozenset({"retention_days", "batch_size"}),
+    "cleanup/mirror_columns.sql": frozenset({"child_ids"}),
+    "cleanup/stale_hashes.sql": frozenset({"run_ids", "child_ids"}),
+    "schema/existing_columns.sql": frozenset({"results_schema", "enrichment_schema"}),
+    "queue/backfill.sql": BACKFILL,
+    "queue/backfill_dry_run.sql": BACKFILL,
+    "queue/backfill_jobs.sql": BACKFILL,
+    "queue/backfilled_tasks.sql": BACKFILL,
+    "queue/operation_details.sql": frozenset({"operation_id"}),
+    "queue/requested_runs.sql": RETRY,
+    "queue/requeue_tasks.sql": RETRY,
+    "queue/requeued_tasks.sql": RETRY,
+    "queue/restore_jobs.sql": RETRY,
+    "queue/retry.sql": RETRY,
+    "doctor/views.sql": frozenset({"window_start", "window_end"}),
+    "doctor/flakebench_tables.sql": frozenset({"nobody"}),
+    "doctor/warehouse.sql": frozenset({"warehouse"}),
     "schema/record_step.sql": frozenset({"version", "name", "checksum", "state"}),
+    "monitor/status_of_run.sql": frozenset({"run_id"}),
+    "monitor/enrichment_effectiveness.sql": frozenset({"run_id"}),
+    "monitor/server_metrics_of_run.sql": frozenset({"run_id"}),
+    "monitor/lock_contention_of_run.sql": frozenset({"run_id"}),
+    "monitor/credits_of_run.sql": frozenset({"run_id"}),
 } | {f"queue/{name}.sql": CLAIM for name in _CLAIM_TEMPLATES.split()}
 """Templates outside ``enrich``; one that is missing here is sent without parameters."""
 

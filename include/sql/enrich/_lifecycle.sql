@@ -111,7 +111,7 @@ SELECT
   tasks.ATTEMPTS,
   tasks.SNOOZES,
   tasks.FOUND_COUNT AS PREVIOUS_FOUND_COUNT,
-  tasks.REASON_CODE AS PREVIOUS_REASON_CODE,
+  COALESCE(tasks.IS_FORCED, FALSE) AS IS_FORCED,
   tasks.CREATED_AT AS QUEUED_AT
 FROM run_window
 CROSS JOIN {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS tasks
@@ -184,6 +184,7 @@ SET
   ATTEMPTS = GREATEST(ATTEMPTS + %(attempts_delta)s, 0),
   SNOOZES = SNOOZES + %(snoozes_delta)s,
   LEASE_EXPIRES_AT = NULL,
+  IS_FORCED = IS_FORCED AND %(status)s = 'PENDING',
   COMPLETED_AT = CASE WHEN %(status)s <> 'PENDING' THEN SYSDATE() END,
   ROWS_WRITTEN = %(rows_written)s,
   EXPECTED_COUNT = %(expected_count)s,

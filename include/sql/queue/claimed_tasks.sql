@@ -1,4 +1,4 @@
--- Purpose:    reads back what a token claimed.
+-- Purpose:    reads back what a token claimed, and how many due tasks the batch left.
 -- Grain:      one row per claimed task.
 -- Binds:      token.
 -- Write mode: reads only.
@@ -7,7 +7,10 @@ SELECT
   tasks.RUN_ID,
   tasks.ENRICHMENT_TYPE,
   COALESCE(NULLIF(TRIM(runs.TEST_NAME), ''), tasks.RUN_ID) AS RUN_NAME,
-  UPPER(TRIM(jobs.TABLE_TYPE)) AS TABLE_TYPE
+  UPPER(TRIM(jobs.TABLE_TYPE)) AS TABLE_TYPE,
+  (
+    SELECT COUNT(*) FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS WHERE STATUS = 'PENDING' AND DUE_AT <= SYSDATE()
+  ) AS TASKS_LEFT
 FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS tasks
 LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS jobs ON tasks.JOB_ID = jobs.JOB_ID
 LEFT JOIN {{ results }}.TEST_RESULTS AS runs ON tasks.RUN_ID = runs.RUN_ID AND runs.TEST_ID = runs.RUN_ID

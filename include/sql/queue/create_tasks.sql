@@ -36,16 +36,7 @@ supported_tables AS (
   FROM catalogue, LATERAL FLATTEN(INPUT => catalogue.TABLE_TYPES) AS tables
 ),
 
-runs AS (
-  SELECT
-    RUN_ID,
-    UPPER(TRIM(MAX(CASE WHEN TEST_ID = RUN_ID THEN TABLE_TYPE END))) AS TABLE_TYPE,
-    COALESCE(
-      MAX(CASE WHEN TEST_ID <> RUN_ID THEN END_TIME END), MAX(CASE WHEN TEST_ID = RUN_ID THEN END_TIME END)
-    ) AS ENDED_AT
-  FROM {{ results }}.TEST_RESULTS
-  GROUP BY RUN_ID
-),
+{% include 'queue/_runs.sql' %},
 
 new_jobs AS (
   SELECT
@@ -136,7 +127,7 @@ SELECT
     WHEN REASON_CODE IN ('DISABLED', 'RETENTION') THEN 'SKIPPED'
     ELSE 'NOT_APPLICABLE'
   END AS STATUS,
-  %(priority)s AS PRIORITY,
+  %({{ priority_bind | default('priority') }})s AS PRIORITY,
   DATEADD('minute', COALESCE(DUE_AFTER_MINUTES, 0), COUNTED_FROM) AS DUE_AT,
   0 AS ATTEMPTS,
   0 AS SNOOZES,

@@ -1,53 +1,7 @@
--- Purpose:    gives every finished run of the look-back that has none a job.
--- Grain:      one row of DELAYED_ENRICHMENT_QUEUE per run; JOB_ID is derived from the run id, so that two
---             deployments agree.
--- Binds:      statuses, look_back_days, catalogue (JSON), known_table_types, fallback_table_type,
---             unenriched_table_types.
--- Write mode: inserts what is missing; running it again changes nothing.
--- Limits:     a run that has task rows but whose queue row was cleaned up is not queued again.
-INSERT INTO {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE (
-  JOB_ID, TEST_ID, RUN_ID, TEST_END_TIME, EARLIEST_ENRICHMENT_TIME, TABLE_TYPE, ENRICHMENT_TYPES, STATUS, ATTEMPTS,
-  COMPLETED_TYPES, CREATED_AT, UPDATED_AT
-)
-WITH
-{% include 'queue/_finished_runs.sql' %},
-
-catalogue AS (
-  SELECT
-    entries.VALUE:"name"::VARCHAR AS ENRICHMENT_TYPE,
-    tables.VALUE:"table_type"::VARCHAR AS TABLE_TYPE,
-    entries.VALUE:"due_after_minutes"::INTEGER AS DUE_AFTER_MINUTES
-  FROM
-    TABLE(FLATTEN(INPUT => PARSE_JSON(%(catalogue)s))) AS entries,
-    LATERAL FLATTEN(INPUT => entries.VALUE:"table_types") AS tables
-),
-
-new_runs AS (
-  SELECT
-    RUN_ID,
-    TABLE_TYPE,
-    CASE WHEN TABLE_TYPE IN (%(known_table_types)s) THEN TABLE_TYPE ELSE %(fallback_table_type)s END AS ENRICHED_AS,
-    TABLE_TYPE IN (%(unenriched_table_types)s) AS IS_UNENRICHED,
-    ENDED_AT,
-    -- an end that is missing or ahead of the clock says nothing: count from now
-    CASE WHEN ENDED_AT <= SYSDATE() THEN ENDED_AT ELSE SYSDATE() END AS COUNTED_FROM
-  FROM unknown_runs
-  WHERE AGED_FROM >= DATEADD('day', -%(look_back_days)s, SYSDATE())
-)
-
-SELECT
-  MD5(new_runs.RUN_ID) AS JOB_ID,
-  new_runs.RUN_ID AS TEST_ID,
-  new_runs.RUN_ID,
-  MAX(new_runs.ENDED_AT) AS TEST_END_TIME,
-  MIN(DATEADD('minute', catalogue.DUE_AFTER_MINUTES, new_runs.COUNTED_FROM)) AS EARLIEST_ENRICHMENT_TIME,
-  MAX(new_runs.TABLE_TYPE) AS TABLE_TYPE,
-  ARRAY_AGG(catalogue.ENRICHMENT_TYPE) WITHIN GROUP (ORDER BY catalogue.ENRICHMENT_TYPE) AS ENRICHMENT_TYPES,
-  CASE WHEN COUNT(catalogue.ENRICHMENT_TYPE) = 0 THEN 'NOT_APPLICABLE' ELSE 'PENDING' END AS STATUS,
-  0 AS ATTEMPTS,
-  PARSE_JSON('[]') AS COMPLETED_TYPES,
-  SYSDATE() AS CREATED_AT,
-  SYSDATE() AS UPDATED_AT
-FROM new_runs
-LEFT JOIN catalogue ON new_runs.ENRICHED_AS = catalogue.TABLE_TYPE AND NOT new_runs.IS_UNENRICHED
-GROUP BY new_runs.RUN_ID;
+{% extends 'queue/_new_jobs.sql' %}
+{#- Purpose:    gives every finished run of the look-back that has none a job.
+    Grain:      one row of DELAYED_ENRICHMENT_QUEUE per run.
+    Binds:      look_back_days; those of _new_jobs.sql.
+    Write mode: inserts what is missing; running it again changes nothing.
+    Limits:     a run that has task rows but whose queue row was cleaned up is not queued again. -#}
+{% block chosen %}AGED_FROM >= DATEADD('day', -%(look_back_days)s, SYSDATE()){% endblock %}

@@ -2,7 +2,8 @@
 -- Grain:      parent rows whose copy differs.
 -- Write mode: one statement per pass, for the changed rows only: each UPDATE of TEST_RESULTS refreshes three
 --             dynamic tables and contends with a live benchmark. IN_PROGRESS is not copied.
--- Limits:     FlakeBench drops these columns when it is set up again; then this fails and is repeated later.
+-- Limits:     FlakeBench drops these columns when it is set up again; then this fails and is repeated later. Reads the
+--             tasks, not the queue: queue rows are cleaned up after a month, tasks live as long as the run.
 UPDATE {{ results }}.TEST_RESULTS
 SET
   DELAYED_ENRICHMENT_STATUS = fresh.STATUS,
@@ -20,6 +21,27 @@ SET
   QUERY_INSIGHTS_COUNT = fresh.QUERY_INSIGHTS_COUNT,
   QUERY_INSIGHTS_HIGH_SEVERITY_COUNT = fresh.QUERY_INSIGHTS_HIGH_SEVERITY_COUNT
 FROM (
+  WITH jobs AS (
+    SELECT
+      JOB_ID,
+      RUN_ID,
+      STATUS,
+      LAST_ERROR,
+      COMPLETED_AT
+    FROM {{ enrichment }}.V_DELAYED_ENRICHMENT_ROLLUP
+    UNION ALL
+    -- POSTGRES has no tasks; a duplicate of another job is SKIPPED and says nothing about the run
+    SELECT
+      queued.JOB_ID,
+      queued.RUN_ID,
+      queued.STATUS,
+      queued.LAST_ERROR,
+      queued.COMPLETED_AT
+    FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS queued
+    LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS tasks ON queued.RUN_ID = tasks.RUN_ID
+    WHERE queued.STATUS = 'NOT_APPLICABLE' AND tasks.RUN_ID IS NULL
+  )
+
   SELECT
     jobs.RUN_ID,
     jobs.STATUS,
@@ -36,14 +58,13 @@ FROM (
     summary.LOCK_WAIT_MAX_MS::FLOAT AS LOCK_WAIT_MAX_MS,
     summary.QUERY_INSIGHTS_COUNT,
     summary.QUERY_INSIGHTS_HIGH_SEVERITY_COUNT
-  FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS jobs
+  FROM jobs
   LEFT JOIN {{ enrichment }}.RUN_ENRICHMENT_SUMMARY AS summary ON jobs.RUN_ID = summary.RUN_ID
   LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS aggregate_tasks
     ON jobs.JOB_ID = aggregate_tasks.JOB_ID AND aggregate_tasks.ENRICHMENT_TYPE = 'AGGREGATE'
-  WHERE
-    jobs.STATUS <> 'IN_PROGRESS'
-    AND COALESCE(aggregate_tasks.STATUS, '') <> 'IN_PROGRESS'
-    AND NOT STARTSWITH(COALESCE(jobs.LAST_ERROR, ''), 'DUPLICATE_JOB')
+  WHERE jobs.STATUS <> 'IN_PROGRESS'
+  -- keys are not enforced: of two sources for one row Snowflake would take any
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY jobs.RUN_ID ORDER BY jobs.COMPLETED_AT DESC NULLS FIRST, jobs.JOB_ID) = 1
 ) AS fresh
 WHERE
   TEST_RESULTS.RUN_ID = fresh.RUN_ID

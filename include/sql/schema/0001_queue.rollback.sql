@@ -1,7 +1,9 @@
 -- Purpose:    takes back 0001: the queue.
--- Write mode: backs up each table as <table>_ROLLBACK first; CREATE TABLE without IF NOT EXISTS refuses when a
---             backup exists, so that none is overwritten. DDL commits by itself: an interrupted rollback leaves
---             backup and table, both whole.
+-- Write mode: backs up each table as <table>_ROLLBACK, then drops it. CREATE TABLE without IF NOT EXISTS refuses when a
+--             backup exists, so that none is overwritten. DDL commits by itself: an interrupted rollback leaves table
+--             and backup, both whole, and include/enrichment/migrations.py goes on with what still exists, replacing
+--             a backup that is its own.
+-- Limits:     a row that is written between copy and drop is lost: pause the DAGs first. The pass lock holds no data.
 CREATE TABLE {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE_ROLLBACK AS
 SELECT * FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE;
 

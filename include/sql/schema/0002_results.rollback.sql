@@ -1,5 +1,5 @@
 -- Purpose:    takes back 0002: the tables that the enrichment types write.
--- Write mode: backs up each table as <table>_ROLLBACK first; refuses when a backup exists.
+-- Write mode: backs up each table as <table>_ROLLBACK, then drops it; see the rollback of 0001.
 CREATE TABLE {{ enrichment }}.AGGREGATE_QUERY_METRICS_ROLLBACK AS
 SELECT * FROM {{ enrichment }}.AGGREGATE_QUERY_METRICS;
 

@@ -173,15 +173,52 @@ LEFT JOIN {{ results }}.TEST_RESULTS AS runs ON jobs.RUN_ID = runs.RUN_ID AND ru
 
 CREATE OR REPLACE VIEW {{ enrichment }}.V_RUN_ENRICHMENT
 COPY GRANTS
-COMMENT = 'One row per run with a job: its benchmark and its summary'
+COMMENT = 'One row per run with a job: its benchmark and its summary; lives as long as the run'
 AS
+-- queue rows are cleaned up a month after they settled; what they said is derived from the tasks, which stay
+WITH run_times AS (
+  SELECT
+    RUN_ID,
+    MAX(END_TIME) AS ENDED_AT
+  FROM {{ results }}.TEST_RESULTS
+  WHERE TEST_ID <> RUN_ID
+  GROUP BY RUN_ID
+),
+
+jobs AS (
+  SELECT
+    queued.JOB_ID,
+    queued.RUN_ID,
+    queued.TABLE_TYPE,
+    queued.TEST_END_TIME,
+    queued.STATUS,
+    queued.LAST_ERROR,
+    queued.COMPLETED_TYPES,
+    queued.COMPLETED_AT
+  FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS queued
+  WHERE NOT STARTSWITH(COALESCE(queued.LAST_ERROR, ''), 'DUPLICATE_JOB')
+  UNION ALL
+  SELECT
+    rolled_up.JOB_ID,
+    rolled_up.RUN_ID,
+    NULL AS TABLE_TYPE,
+    NULL AS TEST_END_TIME,
+    rolled_up.STATUS,
+    rolled_up.LAST_ERROR,
+    PARSE_JSON(rolled_up.COMPLETED_JSON) AS COMPLETED_TYPES,
+    rolled_up.COMPLETED_AT
+  FROM {{ enrichment }}.V_DELAYED_ENRICHMENT_ROLLUP AS rolled_up
+  LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS queued ON rolled_up.JOB_ID = queued.JOB_ID
+  WHERE queued.JOB_ID IS NULL
+)
+
 SELECT
   jobs.RUN_ID,
   jobs.JOB_ID,
   runs.TEST_NAME,
-  jobs.TABLE_TYPE,
+  COALESCE(jobs.TABLE_TYPE, UPPER(TRIM(runs.TABLE_TYPE))) AS TABLE_TYPE,
   runs.STATUS AS RUN_STATUS,
-  jobs.TEST_END_TIME,
+  COALESCE(jobs.TEST_END_TIME, run_times.ENDED_AT) AS TEST_END_TIME,
   jobs.STATUS AS ENRICHMENT_STATUS,
   jobs.LAST_ERROR,
   jobs.COMPLETED_TYPES,
@@ -220,7 +257,9 @@ SELECT
   summary.QUERY_INSIGHTS_COUNT,
   summary.QUERY_INSIGHTS_HIGH_SEVERITY_COUNT,
   summary.UPDATED_AT AS SUMMARY_UPDATED_AT
-FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS jobs
+FROM jobs
 LEFT JOIN {{ enrichment }}.RUN_ENRICHMENT_SUMMARY AS summary ON jobs.RUN_ID = summary.RUN_ID
 LEFT JOIN {{ results }}.TEST_RESULTS AS runs ON jobs.RUN_ID = runs.RUN_ID AND runs.TEST_ID = runs.RUN_ID
-WHERE NOT STARTSWITH(COALESCE(jobs.LAST_ERROR, ''), 'DUPLICATE_JOB');
+LEFT JOIN run_times ON jobs.RUN_ID = run_times.RUN_ID
+-- keys are not enforced
+QUALIFY ROW_NUMBER() OVER (PARTITION BY jobs.RUN_ID ORDER BY jobs.COMPLETED_AT DESC NULLS FIRST, jobs.JOB_ID) = 1;

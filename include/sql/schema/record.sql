@@ -1,5 +1,5 @@
--- Purpose:    the record of the migrations.
--- Grain:      one row per migration that was applied or taken back; the newest holds.
+-- Purpose:    the record of the migrations; the only table of ours that no rollback drops.
+-- Grain:      one row per change of a migration's state; the newest holds.
 -- Write mode: idempotent (IF NOT EXISTS).
 CREATE TABLE IF NOT EXISTS {{ enrichment }}.ENRICHMENT_MIGRATIONS (
   VERSION INTEGER NOT NULL,

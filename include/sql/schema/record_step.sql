@@ -1,7 +1,8 @@
--- Purpose:    records that a migration was applied or taken back.
+-- Purpose:    records that a migration is being applied, is in force, is being taken back, or was.
 -- Grain:      one row.
 -- Binds:      version, name, checksum, state.
--- Write mode: appends; written after the migration, so that an interrupted one is repeated.
+-- Write mode: appends. APPLYING and ROLLING_BACK are written before the first statement of a step, APPLIED and
+--             ROLLED_BACK after its last, so that a second run knows what an interrupted one was doing.
 INSERT INTO {{ enrichment }}.ENRICHMENT_MIGRATIONS (VERSION, NAME, CHECKSUM, STATE, CHANGED_BY, CHANGED_AT)
 SELECT
   %(version)s AS VERSION,

@@ -1,0 +1,161 @@
+"""The doctor: one check per view and per object that the package needs, each with its next action.
+
+From the shell of a deployment: ``python -m include.enrichment.doctor``, with the Airflow connection in the environment.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from include.enrichment import access, deployment
+from include.enrichment.errors import safe_text
+from include.enrichment.findings import Finding, Status, counts, failures, table
+from include.enrichment.probes import Probe
+from include.enrichment.snowflake import open_hook
+
+if TYPE_CHECKING:
+    from include.enrichment.operations import Operation
+    from include.enrichment.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PROBES: dict[str, Callable[[Probe], Finding]] = {
+    "connection": deployment.check_connection,
+    "versions": deployment.check_versions,
+    "session": deployment.check_session,
+    "clock": deployment.check_clock,
+    "warehouse": deployment.check_warehouse,
+    "view": access.check_view,
+    "flakebench": access.check_flakebench_table,
+    "migrations": access.check_migrations,
+    "object": access.check_own_object,
+    "mirror": access.check_mirror,
+    "session tables": access.check_temporary_table,
+}
+"""Kind of a check to what it does."""
+
+
+class Check(NamedTuple):
+    """One check; a mapped task gets it as ``{"name": ..., "subject": ...}``."""
+
+    name: str
+    subject: str
+
+
+def checks(conn_id: str, settings: Settings) -> list[Check]:
+    """Every check, in the order in which one would repair what they find.
+
+    The pool is not among them: only a task that runs in it can tell; see :mod:`include.enrichment.pool`.
+    """
+    found = [
+        Check("connection", conn_id),
+        Check("versions", "installed"),
+        Check("session", "TIMEZONE"),
+        Check("session", "STATEMENT_TIMEOUT_IN_SECONDS"),
+        Check("clock", "UTC"),
+        Check("warehouse", settings.warehouse or "of the connection"),
+    ]
+    found += [Check("view", view) for view in access.source_views(settings)]
+    found += [Check("flakebench", name) for name in access.FLAKEBENCH_COLUMNS]
+    found += [Check("migrations", settings.enrichment), Check("session tables", settings.enrichment)]
+    found += [Check("object", name) for name in access.own_objects(settings)]
+    if settings.mirror:
+        found.append(Check("mirror", settings.results))
+    return found
+
+
+def run_check(conn_id: str, settings: Settings, check: Check) -> Finding:
+    """Do one check. Whatever goes wrong is its finding; nothing is raised, so that the others go on."""
+    probe = Probe(conn_id, settings, check.name, check.subject)
+    try:
+        finding = PROBES[check.name](probe)
+    except Exception as error:
+        log.debug("%s", check, exc_info=True)
+        finding = probe.unanswered(error)
+    log.info("%s: %s", finding.status, finding.text)
+    return finding
+
+
+def run_checks(conn_id: str, settings: Settings) -> Iterator[Finding]:
+    """All checks, one after the other: the imports of the provider do not survive threads."""
+    for check in checks(conn_id, settings):
+        yield run_check(conn_id, settings, check)
+
+
+def collect(listed: Iterable[Mapping[str, str]], pushed: Iterable[Mapping[str, str] | None]) -> list[Finding]:
+    """The findings of the mapped tasks, and a failure for each check whose task ended without one.
+
+    :param listed: the checks, as mappings
+    :param pushed: the findings, as mappings; None: a task had none
+    """
+    findings = [Finding.from_json(item) for item in pushed if item]
+    answered = {(finding.check, finding.subject) for finding in findings}
+    missing = [
+        Finding(
+            check.name,
+            check.subject,
+            Status.FAILED,
+            "the check ended without an answer, at its execution timeout or because its worker was lost.",
+            "Look at its log in Airflow; run the doctor again.",
+        )
+        for check in (Check(**item) for item in listed)
+        if tuple(check) not in answered
+    ]
+    return [*findings, *missing]
+
+
+def record(operation: Operation, conn_id: str, settings: Settings, findings: Sequence[Finding]) -> None:
+    """Write the findings to ENRICHMENT_OPERATIONS; that it cannot be written is logged, not raised."""
+    status = "FAILED" if failures(findings) else "SUCCEEDED"
+    details = {"counts": counts(findings), "findings": [finding.as_json() for finding in findings]}
+    try:
+        operation.record(open_hook(conn_id, settings), settings, status, details)
+    except Exception as error:
+        log.warning("The doctor's findings cannot be written to ENRICHMENT_OPERATIONS: %s", safe_text(error))
+
+
+def report(operation: Operation, conn_id: str, settings: Settings, findings: Sequence[Finding]) -> dict[str, int]:
+    """Log the findings as a table and record them.
+
+    :returns: number of findings by status
+    :raises airflow.sdk.exceptions.AirflowFailException: a check failed; the message repeats what failed
+    """
+    from airflow.sdk.exceptions import AirflowFailException
+
+    if findings:
+        log.info("Findings:\n%s", table(findings))
+        record(operation, conn_id, settings, findings)
+    if failed := failures(findings):
+        raise AirflowFailException("\n".join([f"{len(failed)} checks failed:", *(item.text for item in failed)]))
+    return counts(findings)
+
+
+def main() -> int:
+    """Run every check with the connection and settings of the environment, and print a line for each.
+
+    :returns: 0; 1 when a check failed
+    """
+    from include.enrichment.operations import Operation
+    from include.enrichment.settings import ParseSettings, parse
+
+    logging.getLogger("snowflake.connector").setLevel(logging.WARNING)  # it announces itself at every login
+    settings, conn_id = parse(), ParseSettings().conn_id
+    operation = Operation("doctor", "shell", datetime.now(UTC).replace(tzinfo=None))
+    findings = []
+    for finding in run_checks(conn_id, settings):
+        findings.append(finding)
+        print(table([finding]), flush=True)
+    if findings[0].status is Status.OK:  # the connection
+        record(operation, conn_id, settings, findings)
+    found = counts(findings)
+    summary = ", ".join(f"{number} {status}" for status, number in found.items())
+    print(f"\n{summary}. The pool is checked by the DAG enrichment_setup only.")
+    return 1 if found[Status.FAILED] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

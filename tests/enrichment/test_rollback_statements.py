@@ -1,0 +1,94 @@
+"""Which statements of a rollback are still to be sent, whatever has been done of it: every point of every file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from include.enrichment.migrations import _statements, migrations
+from include.enrichment.rollback_statements import Backup, ColumnChange, Drop, Existing, read, remaining
+from include.enrichment.settings import Settings
+
+Value = int | None
+SETTINGS = Settings()
+FILES = {step.label: [read(text) for text in _statements(step.rollback_path, SETTINGS)] for step in migrations()}
+
+
+@dataclass
+class Simulated:
+    """Tables with one value per column: 1 is data, None what an added column holds.
+
+    :param tables: qualified name to column to value
+    """
+
+    tables: dict[str, dict[str, Value]] = field(default_factory=dict)
+
+    @property
+    def existing(self) -> Existing:
+        return Existing({name: frozenset(columns) for name, columns in self.tables.items()})
+
+    def do(self, statement: Backup | Drop | ColumnChange, *, is_resumed: bool) -> None:
+        if isinstance(statement, Backup):
+            assert is_resumed or statement.name not in self.tables
+            self.tables[statement.name] = dict(self.tables[statement.source])
+        elif isinstance(statement, Drop):
+            del self.tables[statement.name]
+        elif statement.verb == "ADD":
+            self.tables[statement.table].setdefault(statement.column, None)
+        else:
+            del self.tables[statement.table][statement.column]
+
+
+def migrated(label: str) -> Simulated:
+    """Everything that the file takes back, with data in it."""
+    account = Simulated()
+    for item in FILES[label]:
+        if isinstance(item, Drop):
+            account.tables[item.name] = {"KEY": 1}
+        elif isinstance(item, ColumnChange):
+            account.tables.setdefault(item.table, {"KEY": 1})[item.column] = 1
+    return account
+
+
+@pytest.mark.parametrize("label", FILES)
+def test_a_second_run_completes_the_first_wherever_it_was_killed(label: str) -> None:
+    whole = remaining(FILES[label], migrated(label).existing, is_resumed=False).statements
+    for killed_after in range(len(whole) + 1):
+        account = migrated(label)
+        data = {name: dict(columns) for name, columns in account.tables.items()}
+        for statement in whole[:killed_after]:
+            account.do(statement, is_resumed=False)
+        for statement in remaining(FILES[label], account.existing, is_resumed=True).statements:
+            account.do(statement, is_resumed=True)
+        for item in FILES[label]:
+            if isinstance(item, Backup):
+                assert account.tables[item.name] == data[item.source]
+            elif isinstance(item, Drop):
+                assert item.name not in account.tables
+            else:
+                assert item.column not in account.tables[item.table]
+        assert remaining(FILES[label], account.existing, is_resumed=True).statements == ()
+
+
+@pytest.mark.parametrize("label", FILES)
+def test_every_table_is_backed_up_before_it_is_dropped(label: str) -> None:
+    sources = [item.source if isinstance(item, Backup) else None for item in FILES[label]]
+    for position, item in enumerate(FILES[label]):
+        if isinstance(item, Drop) and item.kind == "TABLE" and not item.name.endswith(".ENRICHMENT_PASS_LOCK"):
+            assert item.name in sources[:position]
+
+
+def test_a_column_that_flakebench_dropped_is_added_for_the_backup() -> None:
+    account = migrated("0003_mirror")
+    table = next(item.source for item in FILES["0003_mirror"] if isinstance(item, Backup))
+    del account.tables[table]["LOCK_WAIT_COUNT"]
+    first, second, *_ = remaining(FILES["0003_mirror"], account.existing, is_resumed=False).statements
+    assert isinstance(first, ColumnChange)
+    assert (first.verb, first.column) == ("ADD", "LOCK_WAIT_COUNT")
+    assert isinstance(second, Backup)
+
+
+def test_a_statement_that_cannot_be_resumed_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot resume"):
+        read("DELETE FROM FLAKEBENCH.TEST_RESULTS.TEST_RESULTS")
