@@ -33,7 +33,8 @@ from local.airflow_home import (
     PortTakenError,
     require_free,
 )
-from local.connection import DEFAULT_PORT, LocalConnection
+from local.connection import DEFAULT_PORT
+from local.deployment import start_snowflake
 from local.environment import QUIET, STATE, conn_id, connection_variable, embedded_environment
 from local.processes import ProcessFailedError, Supervisor
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from include.enrichment.settings import Settings
 
-_READY_SECONDS = 60.0
 _WORK_SECONDS = 900.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -119,7 +119,7 @@ def _run(supervisor: Supervisor, *, once: bool, samples: bool) -> int:
         port = int(os.environ.get("LOCAL_SNOWFLAKE_PORT") or DEFAULT_PORT)
         require_free(port, "LOCAL_SNOWFLAKE_PORT")
         _say("Starting the embedded Snowflake")
-        connection = _start_snowflake(supervisor, port)
+        connection = start_snowflake(supervisor, STATE, port)
         home.extra.update(embedded_environment(connection))
     os.environ.update(home.extra | {"AIRFLOW_HOME": str(home.folder)} | QUIET)  # before this process imports Airflow
     _say("Starting Airflow, applying the migrations" + (", loading samples" if samples and is_embedded else ""))
@@ -156,20 +156,6 @@ def _passed_on() -> dict[str, str]:
     return {
         name: value for name, value in os.environ.items() if name in names or name.startswith("FLAKEBENCH_ENRICHMENT_")
     }
-
-
-def _start_snowflake(supervisor: Supervisor, port: int) -> LocalConnection:
-    file = STATE / "connection.json"
-    file.unlink(missing_ok=True)  # of a server that was killed
-    command = [sys.executable, "-m", "local.server", "--port", str(port), "--state", str(STATE / "snowflake")]
-    supervisor.start("snowflake", command, {**os.environ, "PYTHONPATH": str(PROJECT)})
-    deadline = time.monotonic() + _READY_SECONDS
-    while not file.exists():
-        supervisor.check()
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"The embedded Snowflake is not ready after {_READY_SECONDS:.0f} seconds")
-        time.sleep(0.1)
-    return LocalConnection.read(file)
 
 
 def _hook(settings: Settings) -> SnowflakeHook:

@@ -140,11 +140,16 @@ def main() -> int:
     :returns: 0; 1 when a check failed
     """
     from include.enrichment.operations import Operation
-    from include.enrichment.settings import ParseSettings, parse
+    from include.enrichment.settings import ConfigurationError, ParseSettings, parse
 
     logging.getLogger("snowflake.connector").setLevel(logging.WARNING)  # it announces itself at every login
-    settings, conn_id = parse(), ParseSettings().conn_id
-    operation = Operation("doctor", "shell", datetime.now(UTC).replace(tzinfo=None))
+    try:
+        settings, conn_id = parse(), ParseSettings().conn_id
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    started_at = datetime.now(UTC).replace(tzinfo=None)
+    operation = Operation("doctor", f"shell/{started_at.isoformat()}", started_at)
     findings = []
     for finding in run_checks(conn_id, settings):
         findings.append(finding)

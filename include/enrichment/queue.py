@@ -158,12 +158,14 @@ def settle_jobs(hook: DbApiHook, settings: Settings) -> list[SettledJob]:
 
     :returns: the settled jobs whose event has not been recorded
     """
-    rolled_up, rows = hook.run(
-        [render("queue/roll_up_jobs.sql", settings), render("queue/settled_jobs.sql", settings)],
+    templates = ("restore_jobs", "roll_up_jobs", "settled_jobs")
+    _, rolled_up, rows = hook.run(
+        [render(f"queue/{name}.sql", settings) for name in templates],
         autocommit=True,
+        parameters={"fallback_table_type": FALLBACK_TABLE_TYPE},
         handler=lambda cursor: cursor.fetchall(),
         return_last=False,
-    ) or ([], [])
+    ) or ([], [], [])
     log.info("%s jobs rolled up, %s settled", rolled_up[0][0], len(rows))
     return [
         SettledJob(

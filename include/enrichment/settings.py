@@ -130,21 +130,11 @@ class Settings(BaseSettings):
     queue_retention_days: int = Field(
         30,
         ge=1,
-        description="Queue rows and tries of jobs that settled longer ago are cleaned up, days; more than "
-        "LOOK_BACK_DAYS.",
+        description="Queue rows and tries of jobs that settled longer ago are cleaned up, days.",
     )
     cleanup_batch_size: int = Field(
         10_000, ge=1, le=1_000_000, description="Rows (of the queue: jobs) that the cleanup deletes in one transaction."
     )
-
-    @model_validator(mode="after")
-    def _retention_outlives_look_back(self) -> Self:
-        if self.queue_retention_days <= self.look_back_days:
-            raise ValueError(
-                f"{PREFIX}QUEUE_RETENTION_DAYS={self.queue_retention_days} must be greater than "
-                f"{PREFIX}LOOK_BACK_DAYS={self.look_back_days}, or a job that was cleaned up would be discovered again"
-            )
-        return self
 
     @property
     def results(self) -> str:

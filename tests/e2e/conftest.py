@@ -2,188 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import ssl
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
-import snowflake.connector
 
-from local.airflow_home import DAG_ID, AirflowClient, AirflowHome, free_port
-from local.connection import LocalConnection
-from local.processes import Supervisor
-from local.sample_account import Account, build_account, load_sample_account
+from local.deployment import Deployment, deploy
 
-PATIENCE_SECONDS = 240.0
 GROUPS = ("healthy", "broken")
-
-
-@dataclass
-class Deployment:
-    """A running deployment and the ways to look at it."""
-
-    supervisor: Supervisor
-    connection: LocalConnection
-    home: AirflowHome
-    client: AirflowClient
-    account: Account
-    loaded_at: datetime
-    first_pass: str = ""
-    _session: Any = field(default=None, repr=False)
-
-    def rows(self, sql: str, **binds: Any) -> list[dict[str, Any]]:
-        """The rows of a query, on one session for all tests."""
-        if self._session is None:
-            self._session = snowflake.connector.connect(**self.connection.connector_kwargs(TIMEZONE="UTC"))
-        cursor = self._session.cursor(snowflake.connector.DictCursor)
-        cursor.execute(sql, binds or None)
-        return list(cursor.fetchall())
-
-    def close(self) -> None:
-        """Log out."""
-        if self._session is not None:
-            self._session.close()
-
-    def run_dag(self, dag_id: str, **conf: Any) -> tuple[str, str]:
-        """Trigger a DAG by REST, as a person would, and wait for its end: its id and its state."""
-        dag_run_id = self.client.trigger(dag_id, conf)
-        return dag_run_id, self.client.wait_for_run(dag_run_id, self.supervisor, PATIENCE_SECONDS, dag_id)
-
-    def run_pass(self) -> tuple[str, str]:
-        """Trigger a pass and wait for its end: its id and its state."""
-        return self.run_dag(DAG_ID)
-
-    def wait_until_quiet(self) -> None:
-        """Wait until no pass runs or waits."""
-        self.wait(lambda: all(run["state"] not in {"running", "queued"} for run in self.client.dag_runs()))
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition, bounded."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            self.supervisor.check()
-            assert time.monotonic() < deadline, "the condition did not come true in time"
-            time.sleep(0.3)
-
-    def instances(self, dag_run_id: str, task_id: str, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
-        """The task instances of one task of a DAG run."""
-        return [item for item in self.client.task_instances(dag_run_id, dag_id) if item["task_id"] == task_id]
-
-    def states(self, dag_run_id: str, dag_id: str = DAG_ID) -> dict[str, set[str]]:
-        """Task id to the states of its instances."""
-        states: dict[str, set[str]] = {}
-        for item in self.client.task_instances(dag_run_id, dag_id):
-            states.setdefault(item["task_id"], set()).add(item["state"])
-        return states
-
-    def answer(self, dag_id: str, dag_run_id: str, task_id: str) -> Any:
-        """What a task returned (its XCom)."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        return self.client.request("GET", path)["value"]
-
-    def log(self, dag_run_id: str, task_id: str, map_index: int = -1, try_number: int = 1, dag_id: str = DAG_ID) -> str:
-        """The log of one try, as the UI shows it."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/logs/{try_number}"
-        reply = self.client.request("GET", path, params={"map_index": map_index, "full_content": True})
-        return str(reply)
-
-    def clear(self, dag_run_id: str, task: str | list[Any], *, downstream: bool) -> None:
-        """Clear a task instance as a person would by REST, and wait until the run has ended again."""
-        body = {
-            "dag_run_id": dag_run_id,
-            "task_ids": [task],
-            "dry_run": False,
-            "only_failed": False,
-            "include_downstream": downstream,
-            "reset_dag_runs": True,
-        }
-        self.client.request("POST", f"/api/v2/dags/{DAG_ID}/clearTaskInstances", json=body)
-        self.client.wait_for_run(dag_run_id, self.supervisor, PATIENCE_SECONDS)
-
-    def requeue(self, run_name: str, *types: str) -> None:
-        """Make tasks of a run due again, as if they had never been tried."""
-        self.rows(
-            "UPDATE DELAYED_ENRICHMENT_TASKS SET STATUS = 'PENDING', ATTEMPTS = 0, SNOOZES = 0, REASON_CODE = NULL, "
-            "CLAIM_TOKEN = NULL, COMPLETED_AT = NULL, UPDATED_AT = SYSDATE(), "
-            "DUE_AT = DATEADD('minute', -1, SYSDATE()) "
-            "WHERE RUN_ID = %(run_id)s AND ENRICHMENT_TYPE IN (%(types)s)",
-            run_id=self.account.run(run_name).run_id,
-            types=list(types),
-        )
-
-    def task(self, run_name: str, enrichment_type: str) -> dict[str, Any]:
-        """The task row of a run."""
-        (row,) = self.rows(
-            "SELECT * FROM DELAYED_ENRICHMENT_TASKS WHERE RUN_ID = %(run_id)s AND ENRICHMENT_TYPE = %(name)s",
-            run_id=self.account.run(run_name).run_id,
-            name=enrichment_type,
-        )
-        return row
-
-    def job(self, run_name: str) -> dict[str, Any]:
-        """The job of a run."""
-        (row,) = self.rows(
-            "SELECT * FROM DELAYED_ENRICHMENT_QUEUE WHERE RUN_ID = %(run_id)s",
-            run_id=self.account.run(run_name).run_id,
-        )
-        return row
-
-    def server(self, method: str, path: str, **arguments: Any) -> Any:
-        """Call the embedded server's own endpoints (faults, statements)."""
-        context = ssl.create_default_context(cafile=self.connection.ca_file)
-        with httpx.Client(base_url=self.connection.url, verify=context, trust_env=False) as client:
-            reply = client.request(method, path, auth=("", self.connection.password), **arguments)
-            reply.raise_for_status()
-            return reply.json() if reply.content else None
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The sample account, broken runs included, enriched by one pass of a real scheduler."""
-    from include.enrichment.migrations import migrate
-    from include.enrichment.settings import parse
-    from include.enrichment.snowflake import open_hook
-
-    folder: Path = tmp_path_factory.mktemp("deployment")
-    supervisor = Supervisor(folder / "logs")
-    before = dict(os.environ)
-    try:
-        connection = _start_snowflake(supervisor, folder)
-        os.environ.update(connection.environment())
-        settings = parse()
-        hook = open_hook("snowflake_default", settings)
-        migrate(hook, settings)
-        loaded_at = datetime.now(UTC)
-        with closing(hook.get_conn()) as session:
-            load_sample_account(session, loaded_at, include=GROUPS)
-        home = AirflowHome(folder / "airflow", free_port(), connection.environment())
-        home.migrate_database()
-        home.start(supervisor)
-        client = AirflowClient(home)
-        client.wait_until_ready(supervisor)
-        account = build_account(loaded_at, include=GROUPS)
-        running = Deployment(supervisor, connection, home, client, account, loaded_at)
+    with deploy(tmp_path_factory.mktemp("deployment"), GROUPS) as running:
         running.run_pass()
         running.wait_until_quiet()
         # the schedule may have been faster than the trigger
         running.first_pass = next(
             run["dag_run_id"]
-            for run in client.dag_runs()
+            for run in running.client.dag_runs()
             if any(item["map_index"] >= 0 for item in running.instances(run["dag_run_id"], "enrich"))
         )
         yield running
-        running.close()
-    finally:
-        supervisor.stop()
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @pytest.fixture
@@ -205,17 +46,3 @@ def faults(deployment: Deployment) -> Any:
     """Makes statements fail for one test."""
     yield lambda *faults: deployment.server("PUT", "/faults", json=list(faults))
     deployment.server("DELETE", "/faults")
-
-
-def _start_snowflake(supervisor: Supervisor, folder: Path) -> LocalConnection:
-    import sys
-
-    file = folder / "connection.json"
-    command = [sys.executable, "-m", "local.server", "--port", "0", "--state", str(folder / "snowflake")]
-    supervisor.start("snowflake", command, {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
-    deadline = time.monotonic() + 60
-    while not file.exists():
-        supervisor.check()
-        assert time.monotonic() < deadline, "the embedded Snowflake did not start"
-        time.sleep(0.1)
-    return LocalConnection.read(file)

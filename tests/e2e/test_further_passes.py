@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Deployment
+from local.deployment import Deployment
 
 _TABLES = (
     "AGGREGATE_QUERY_METRICS",

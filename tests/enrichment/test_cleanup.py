@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from include.enrichment import cleanup
-from include.enrichment.settings import PREFIX, ConfigurationError, Settings, parse
+from include.enrichment.settings import Settings
 
 
 class Answers:
@@ -56,9 +56,3 @@ def test_other_steps_end_with_a_batch_that_is_not_full(settings: Settings, round
 def test_defaults_are_those_of_the_specification() -> None:
     assert (Settings().queue_retention_days, Settings().cleanup_batch_size) == (30, 10_000)
     assert cleanup.OPERATION_RETENTION_DAYS == 365
-
-
-@pytest.mark.parametrize(("retention", "look_back"), [("7", "7"), ("30", "45")])
-def test_a_retention_within_the_look_back_is_refused(retention: str, look_back: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"QUEUE_RETENTION_DAYS=.* must be greater than .*LOOK_BACK_DAYS="):
-        parse({PREFIX + "QUEUE_RETENTION_DAYS": retention, PREFIX + "LOOK_BACK_DAYS": look_back})

@@ -9,6 +9,14 @@
 WITH
 {% include 'queue/_finished_runs.sql' %},
 
+-- the cleanup purges old jobs; their tasks stay and can be tried again
+lost_jobs AS (
+  SELECT DISTINCT tasks.JOB_ID
+  FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS tasks
+  LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS jobs ON tasks.JOB_ID = jobs.JOB_ID
+  WHERE jobs.JOB_ID IS NULL AND tasks.EVENT_EMITTED_AT IS NULL
+),
+
 stale_jobs AS (
   SELECT jobs.JOB_ID
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS jobs
@@ -18,6 +26,8 @@ stale_jobs AS (
     OR (rolled_up.JOB_ID IS NULL AND jobs.STATUS = 'NOT_APPLICABLE' AND jobs.COMPLETED_AT IS NULL)
     OR (rolled_up.IS_SETTLED AND rolled_up.EVENT_MISSING)
     OR (rolled_up.JOB_ID IS NOT NULL AND {% include 'queue/_stale_jobs.sql' %})
+  UNION ALL
+  SELECT JOB_ID FROM lost_jobs
 )
 
 SELECT

@@ -1,6 +1,7 @@
--- Purpose:    gives re-queued tasks their job back when the cleanup has purged it: the roll-up needs one.
--- Grain:      one row of DELAYED_ENRICHMENT_QUEUE per job without one.
--- Binds:      token, fallback_table_type.
+-- Purpose:    gives tasks that were tried again their job back when the cleanup has purged it: the roll-up and the
+--             event need one.
+-- Grain:      one row of DELAYED_ENRICHMENT_QUEUE per job that has none and a task without an event.
+-- Binds:      fallback_table_type.
 -- Write mode: inserts what is missing; running it again changes nothing.
 INSERT INTO {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE (
   JOB_ID, TEST_ID, RUN_ID, TEST_END_TIME, EARLIEST_ENRICHMENT_TIME, TABLE_TYPE, ENRICHMENT_TYPES, STATUS, ATTEMPTS,
@@ -27,4 +28,4 @@ LEFT JOIN runs ON tasks.RUN_ID = runs.RUN_ID
 LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS jobs ON tasks.JOB_ID = jobs.JOB_ID
 WHERE jobs.JOB_ID IS NULL
 GROUP BY tasks.JOB_ID
-HAVING COUNT_IF(tasks.CLAIM_TOKEN = %(token)s AND tasks.STATUS = 'PENDING') > 0;
+HAVING COUNT_IF(tasks.EVENT_EMITTED_AT IS NULL) > 0;
