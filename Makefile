@@ -54,6 +54,10 @@ test: $(READY) ## Every test but the live ones
 test-unit test-sql test-dag test-e2e: test-%: $(READY) ## One tier
 	$(PYTEST) -m $* -ra
 
+.PHONY: bench
+bench: $(READY) ## Measure on a real scheduler (about 15 minutes); the table also goes to benchmarks/results
+	$(BIN)/python -m benchmarks.backfill
+
 .PHONY: check lint format types docs lock clean
 check: lint types ## Everything that needs no server
 

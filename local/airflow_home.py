@@ -181,6 +181,8 @@ def _without_proxy(hosts: str | None) -> str:
 class AirflowClient:
     """The REST API of a running Airflow, as its user ``admin``."""
 
+    PAGE = 50
+
     def __init__(self, home: AirflowHome) -> None:
         self._home = home
         self._client = httpx.Client(base_url=home.url, timeout=30, trust_env=False)
@@ -242,9 +244,10 @@ class AirflowClient:
         body = {"logical_date": None, "conf": conf or {}}
         return str(self.request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
-    def dag_runs(self, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
-        """The newest DAG runs, newest first."""
-        reply = self.request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params={"order_by": "-run_after", "limit": 50})
+    def dag_runs(self, dag_id: str = DAG_ID, offset: int = 0) -> list[dict[str, Any]]:
+        """The newest DAG runs, newest first, :attr:`PAGE` of them."""
+        page = {"order_by": "-run_after", "limit": self.PAGE, "offset": offset}
+        reply = self.request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=page)
         return list(reply["dag_runs"])
 
     def task_instances(self, dag_run_id: str, dag_id: str = DAG_ID) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,16 @@ UGLY_ID = 'it\'s 100% "ü" \\ x'
 @pytest.fixture(autouse=True)
 def _quiet(deployment: Deployment) -> None:
     deployment.wait_until_quiet()
+
+
+@pytest.fixture
+def paused(deployment: Deployment) -> Iterator[None]:
+    """No pass starts during one test, as the manual of the rollback asks."""
+    path = "/api/v2/dags/delayed_enrichment"
+    deployment.client.request("PATCH", path, json={"is_paused": True})
+    deployment.wait_until_quiet()
+    yield
+    deployment.client.request("PATCH", path, json={"is_paused": False})
 
 
 def read_fails(view: str = "") -> dict[str, Any]:
@@ -160,6 +171,25 @@ class TestSetup:
             "ACCOUNTADMIN",
         ):
             assert part in log
+
+    def test_a_rollback_tells_what_it_drops_and_the_next_setup_brings_it_back(
+        self, deployment: Deployment, paused: None
+    ) -> None:
+        views = (
+            "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.VIEWS WHERE TABLE_SCHEMA = 'TEST_RESULTS' ORDER BY TABLE_NAME"
+        )
+        before = deployment.rows(views)
+        dag_run_id, state = deployment.run_dag(SETUP, rollback_to=3, dry_run=True)
+        told = "would drop VIEW FLAKEBENCH.TEST_RESULTS.V_RUN_ENRICHMENT"
+        assert told in deployment.log(dag_run_id, "change_schema", dag_id=SETUP)
+        assert (state, deployment.rows(views)) == ("success", before)
+
+        dag_run_id, state = deployment.run_dag(SETUP, rollback_to=3)
+        assert (state, deployment.answer(SETUP, dag_run_id, "change_schema")) == ("success", ["0004_views"])
+        assert not {row["TABLE_NAME"] for row in deployment.rows(views)} & {"V_RUN_ENRICHMENT"}
+        dag_run_id, state = deployment.run_dag(SETUP)
+        assert (state, deployment.answer(SETUP, dag_run_id, "change_schema")) == ("success", ["0004_views"])
+        assert deployment.rows(views) == before
 
 
 def test_backfill_of_60_runs_completes_over_several_passes_and_delays_no_fresh_run(deployment: Deployment) -> None:

@@ -1,0 +1,132 @@
+"""Backfill beside fresh runs, on a real scheduler: does either delay the other, and what does it cost?"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Row, publish
+from local.deployment import Deployment, deploy
+from local.sample_account import Account, build_account
+
+KINDS = ("standard-settled", "interactive-settled")
+_PATIENCE_SECONDS = 3600.0
+_FRESH_SEED = 10_000
+_OPEN = "SELECT COUNT(*) AS N FROM DELAYED_ENRICHMENT_TASKS WHERE PRIORITY > 0 AND STATUS IN ('PENDING', 'IN_PROGRESS')"
+_CLAIM = "SELECT MIN(CLAIMED_AT) AS CLAIMED_AT FROM DELAYED_ENRICHMENT_TASKS WHERE RUN_ID = %(run_id)s"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and publish."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description=__doc__)
+    parser.add_argument("--runs", type=int, default=300, help="historical runs, of a month ago")
+    parser.add_argument("--fresh", type=int, default=20, help="fresh runs that end meanwhile")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder, deploy(Path(folder)) as deployment:
+        publish("backfill", measure(deployment, options.runs, options.fresh))
+
+
+def measure(deployment: Deployment, runs: int, fresh: int) -> list[Row]:
+    """Queue the historical runs, let the fresh ones end while they are worked off, and wait for the end of all."""
+    past = datetime.now(UTC) - timedelta(days=30)
+    for account in historical(past, runs):
+        deployment.write(account)
+    first_statement = deployment.server("GET", "/statements")["last"]
+    known = {run["dag_run_id"] for run in deployment.client.dag_runs()}
+    conf = {"from": (past - timedelta(days=runs)).isoformat(), "to": past.isoformat(), "dry_run": False}
+    started = time.monotonic()
+    dag_run_id, state = deployment.run_dag("enrichment_backfill", **conf)
+    planned = deployment.answer("enrichment_backfill", dag_run_id, "queue_runs")
+    if state != "success" or planned["runs"] != runs:
+        raise RuntimeError(f"{planned['runs']} of {runs} runs were queued; the DAG run is {state}")
+    waits, passes_waited = [], []
+    for number in range(fresh):
+        account = build_account(datetime.now(UTC), seed=_FRESH_SEED + number, include=[KINDS[0]])
+        deployment.write(account)
+        wait, passes = claimed_after(deployment, account.runs[0].run_id)
+        waits.append(wait)
+        passes_waited.append(passes)
+    still_open = deployment.rows(_OPEN)[0]["N"]
+    deployment.wait(lambda: deployment.rows(_OPEN)[0]["N"] == 0, _PATIENCE_SECONDS)
+    elapsed = time.monotonic() - started
+    deployment.wait_until_quiet()
+    statements = deployment.server("GET", "/statements", params={"since": first_statement})
+    sizes, seconds = pass_figures(deployment, known)
+    tasks, one_pass = planned["tasks"], statistics.median(seconds)
+    return [
+        Row(
+            "historical runs / tasks queued at once", f"{runs} / {tasks}", "mapped tasks of one DAG run: at most 1,024"
+        ),
+        Row("largest pass", f"{max(sizes)} mapped tasks", "20 of backfill and what is fresh; batch size 100"),
+        Row("passes that a fresh run waited for", f"{max(passes_waited)} at most", "1: the next pass"),
+        Row(
+            "fresh run, from its end to its claim",
+            f"median {statistics.median(waits):.1f} s, max {max(waits):.1f} s",
+            f"one pass: median {one_pass:.1f} s (ratio {statistics.median(waits) / one_pass:.2f})",
+        ),
+        Row(
+            "backfill left when the last fresh run was claimed",
+            f"{still_open} of {tasks} tasks",
+            "> 0: both ran at once",
+        ),
+        Row("all settled after", f"{elapsed:.0f} s", f"{(tasks + 3 * fresh) / elapsed:.2f} tasks per second"),
+        Row(
+            "statements sent, logins",
+            f"{len(statements['statements'])}, {statements['logins']}",
+            f"{planned['statements']} expected by the dry run for the backfill alone",
+        ),
+    ]
+
+
+def historical(past: datetime, runs: int) -> list[Account]:
+    """Accounts of one run each, an hour apart, so that none overlaps another."""
+    return [
+        build_account(past - timedelta(hours=n), seed=1000 + n, include=[KINDS[n % len(KINDS)]]) for n in range(runs)
+    ]
+
+
+def claimed_after(deployment: Deployment, run_id: str) -> tuple[float, int]:
+    """Seconds from now to the claim of a run that has just ended, and the passes that began to claim until then."""
+    arrived = datetime.now(UTC)
+    deployment.wait(lambda: bool(deployment.rows(_CLAIM, run_id=run_id)[0]["CLAIMED_AT"]), _PATIENCE_SECONDS)
+    row = deployment.rows(_CLAIM, run_id=run_id)[0]
+    starts = [
+        datetime.fromisoformat(item["start_date"])
+        for run in deployment.client.dag_runs()
+        for item in deployment.instances(run["dag_run_id"], "claim_due_tasks")
+        if item["start_date"]
+    ]
+    claimed_at = row["CLAIMED_AT"].replace(tzinfo=UTC)
+    return (claimed_at - arrived).total_seconds(), sum(arrived < start <= claimed_at for start in starts)
+
+
+def pass_figures(deployment: Deployment, known: set[str]) -> tuple[list[int], list[float]]:
+    """Mapped tasks and seconds of each new pass that did something."""
+    sizes, seconds = [], []
+    for run in all_passes(deployment):
+        mapped = [item for item in deployment.instances(run["dag_run_id"], "enrich") if item["map_index"] >= 0]
+        if run["dag_run_id"] in known or not mapped:
+            continue
+        sizes.append(len(mapped))
+        duration = datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["start_date"])
+        seconds.append(duration.total_seconds())
+    return sizes, seconds
+
+
+def all_passes(deployment: Deployment) -> list[dict[str, Any]]:
+    """Every pass, page by page."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = deployment.client.dag_runs(offset=len(found))
+        found += page
+        if len(page) < deployment.client.PAGE:
+            return found
+
+
+if __name__ == "__main__":
+    main()
