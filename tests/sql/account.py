@@ -76,13 +76,13 @@ class Account:
 
     def empty(self) -> None:
         """Remove every row but those that the migrations wrote; one question finds the tables that hold any."""
+        if self.has_faults:
+            self.put_faults([])
         names = sorted({*self.loaded, *(self._qualified(name) for name in self.own_types if name not in _KEPT)})
         counts = " UNION ALL ".join(f"SELECT '{name}' AS NAME, COUNT(*) AS N FROM {name}" for name in names)
         for row in self.rows(f"SELECT NAME FROM ({counts}) AS counts WHERE N > 0"):
             self.run(f"TRUNCATE TABLE {row['NAME']}")
         self.loaded.clear()
-        if self.has_faults:
-            self.put_faults([])
 
     def put_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Make statements fail; see ``local/faults.py``. Empty: none does."""

@@ -70,7 +70,8 @@ def test_the_doctor_exits_with_1_and_says_the_next_action(account: Account, conn
     grant = "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE FLAKEBENCH_ROLE;"
     assert f"-> As ACCOUNTADMIN run: {grant}" in ended.stdout
     (row,) = account.table("ENRICHMENT_OPERATIONS")
-    assert (row["OPERATION"], row["STATUS"], row["PERFORMED_BY"]) == ("DOCTOR", "FAILED", "shell")
+    assert (row["OPERATION"], row["STATUS"]) == ("DOCTOR", "FAILED")
+    assert row["PERFORMED_BY"].startswith("shell/")
 
 
 def test_a_deployment_without_make_asks_the_connection_of_its_environment(account: Account) -> None:

@@ -26,7 +26,7 @@ BOUND_TEXT = "bind "
 _NUMBERS = """
 lease_seconds look_back_days priority batch_size backfill_batch_size max_attempts insights_days rows_written
 successful_operations expected_count found_count coverage attempts_delta snoozes_delta due_in_minutes version
-backfill_priority
+backfill_priority retention_days
 """
 _LISTS = (
     "statuses known_table_types unenriched_table_types control_plane_tags child_ids run_ids job_ids types task_statuses"
