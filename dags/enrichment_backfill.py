@@ -76,10 +76,10 @@ def enrichment_backfill() -> None:
         return backfill(hook, settings, selection, operation, dry_run=params["dry_run"])
 
     @task(retries=0)
-    def fail_for_refused_runs(answer: Any) -> None:
+    def fail_for_refused_runs(answer: Any, *, params: Any = None) -> None:
         from include.enrichment.selection import fail_for_refused
 
-        fail_for_refused(answer["refused"])
+        fail_for_refused(answer["refused"], 0 if params["dry_run"] else answer["runs"])
 
     answer = queue_runs()
     start_pass = TriggerDagRunOperator(

@@ -12,9 +12,10 @@ the schedule. The tries are counted anew; the history (`DELAYED_ENRICHMENT_ATTEM
 | `from`, `to` | runs by the time they ended (UTC) |
 | `status` | tasks by status: `FAILED`; `PENDING`: those of which a try failed and that wait for the next |
 | `types` | only these enrichment types |
-| `force` | also what settled (`COMPLETED`, `SKIPPED`); the result replaces what is stored, even by less |
+| `force` | also what settled (`COMPLETED`, `SKIPPED`); replaces what is stored, even by less, but not by nothing |
 
 Without `status` and `force`: what is `FAILED`, and what waits after a failed try (a missing privilege, a timeout).
+Named runs are claimed at once; what a range or a status chooses waits behind fresh runs, as a backfill does.
 
 **Green**: `requeue_tasks` returns what was re-queued. **Red**: the message says why, and what to do instead: the run
 does not exist, nothing of it failed, or it is being enriched now. Of several named runs those that can be are
@@ -62,7 +63,7 @@ SETTINGS = enrichment_settings.ParseSettings()
             False,
             type="boolean",
             title="Force",
-            description="Repeat what settled, too; the result may replace what is stored by less.",
+            description="Repeat what settled, too; the result may replace what is stored by less, but not by nothing.",
         ),
     },
     doc_md=__doc__,
@@ -86,7 +87,7 @@ def enrichment_retry() -> None:
     def fail_for_refused_runs(answer: Any) -> None:
         from include.enrichment.selection import fail_for_refused
 
-        fail_for_refused(answer["refused"])
+        fail_for_refused(answer["refused"], answer["runs"])
 
     answer = requeue_tasks()
     start_pass = TriggerDagRunOperator(task_id="start_pass", trigger_dag_id="delayed_enrichment")

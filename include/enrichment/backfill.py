@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from include.enrichment.catalogue import CATALOGUE, EnrichmentType
 from include.enrichment.queue import BACKFILL_PRIORITY, queue_parameters
-from include.enrichment.selection import RefusedError, RunSelection, refuse_unknown_keys
+from include.enrichment.selection import LISTED_RUNS, RefusedError, RunSelection, refuse_unknown_keys
 from include.enrichment.templates import statements
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEYS = ("test_ids", "from", "to", "dry_run")
-_LISTED = 200
-"""So many runs are listed in the log and in the answer; all are counted."""
 
 
 def selection_from_conf(conf: Mapping[str, Any]) -> RunSelection:
@@ -60,7 +58,8 @@ def backfill(
     """
 
     def answer(steps: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-        return summarize(steps["queued"], settings) | {"refused": refused_ids(steps["requested"], settings)}
+        queued = {str(row["RUN_ID"]) for row in steps["queued"]}
+        return summarize(steps["queued"], settings) | {"refused": refused_ids(steps["requested"], queued, settings)}
 
     template = "queue/backfill_dry_run.sql" if dry_run else "queue/backfill.sql"
     done = operation.carry_out(hook, settings, template, backfill_parameters(settings, selection, operation), answer)
@@ -86,7 +85,7 @@ def summarize(rows: Sequence[Mapping[str, Any]], settings: Settings) -> dict[str
             types.setdefault(row["ENRICHMENT_TYPE"], Counter())[outcome] += 1
             sent += per_task.get(row["ENRICHMENT_TYPE"], 0) if row["STATUS"] == "PENDING" else 0
             parts.append(f"{row['ENRICHMENT_TYPE']} {outcome}")
-        if runs <= _LISTED:
+        if runs <= LISTED_RUNS:
             first = tasks[0]
             ended = f"{first['TEST_END_TIME']:%Y-%m-%d %H:%M}" if first["TEST_END_TIME"] else "without an end"
             listed.append(f"{run_id} ({first['RUN_NAME']}), {first['TABLE_TYPE']}, {ended}: {', '.join(parts)}")
@@ -105,10 +104,11 @@ def statements_per_task(entry: EnrichmentType, settings: Settings) -> int:
     return len(statements(entry.template, settings))
 
 
-def refused_ids(rows: Sequence[Mapping[str, Any]], settings: Settings) -> dict[str, str]:
-    """Which of the named ids stand for no finished run, and why; a run that has a job is no mistake.
+def refused_ids(rows: Sequence[Mapping[str, Any]], queued: Set[str], settings: Settings) -> dict[str, str]:
+    """Which of the named ids could not be queued, and why; a run that has a job is no mistake.
 
     :param rows: those of ``queue/requested_runs.sql``, read before anything was queued
+    :param queued: ids of the runs that were
     """
     refused = {}
     for row in rows:
@@ -125,6 +125,8 @@ def refused_ids(rows: Sequence[Mapping[str, Any]], settings: Settings) -> dict[s
                 f"Run {run_id} is {status}: only {', '.join(settings.discover_statuses)} runs are queued "
                 "(FLAKEBENCH_ENRICHMENT_DISCOVER_STATUSES)."
             )
+        elif run_id not in queued:
+            refused[requested_id] = f"Run {run_id} did not end between from and to. Correct them, or leave them out."
     return refused
 
 

@@ -132,11 +132,11 @@ def claim_due_tasks(hook: DbApiHook, settings: Settings, *, claimed_by: str, lea
         handler=lambda cursor: cursor.fetchall(),
         return_last=False,
     )
-    _, _, jobs, duplicates, tasks, _, rescued, claimed, _, rows = results or []
+    _, _, restored, jobs, duplicates, tasks, _, rescued, claimed, _, rows = results or []
     tasks_left = rows[0][5] if rows else 0
     log.info(
-        "%s new jobs, %s duplicate jobs skipped, %s new tasks, %s tasks given back, %s claimed, %s due ones left",
-        *(counted[0][0] for counted in (jobs, duplicates, tasks, rescued, claimed)),
+        "%s new jobs, %s restored, %s duplicates skipped; %s new tasks, %s given back, %s claimed, %s due ones left",
+        *(counted[0][0] for counted in (jobs, restored, duplicates, tasks, rescued, claimed)),
         tasks_left,
     )
     known = {*SNOWFLAKE_TABLE_TYPES, *NO_ENRICHMENT_TABLE_TYPES}
@@ -158,14 +158,13 @@ def settle_jobs(hook: DbApiHook, settings: Settings) -> list[SettledJob]:
 
     :returns: the settled jobs whose event has not been recorded
     """
-    templates = ("restore_jobs", "roll_up_jobs", "settled_jobs")
-    _, rolled_up, rows = hook.run(
+    templates = ("roll_up_jobs", "settled_jobs")
+    rolled_up, rows = hook.run(
         [render(f"queue/{name}.sql", settings) for name in templates],
         autocommit=True,
-        parameters={"fallback_table_type": FALLBACK_TABLE_TYPE},
         handler=lambda cursor: cursor.fetchall(),
         return_last=False,
-    ) or ([], [], [])
+    ) or ([], [])
     log.info("%s jobs rolled up, %s settled", rolled_up[0][0], len(rows))
     return [
         SettledJob(

@@ -21,7 +21,7 @@ class Look:
     :param found_count, expected_count: for the coverage; expected None: unknown
     :param newest_at: how far the view reaches, naive UTC; None: it holds nothing there
     :param previous_found_count: found_count of the look before, None at the first
-    :param force: replace even by less
+    :param force: replace even by less, though not by nothing
     """
 
     now: datetime
@@ -71,7 +71,8 @@ def judge(entry: EnrichmentType, table_type: str | None, look: Look, threshold: 
 
     :param threshold: coverage from which data is complete, 0 to 1
     """
-    is_shrunk = not look.force and _holds_less(look)
+    # force accepts less, but not nothing: a view that has forgotten a run disproves no number
+    is_shrunk = _holds_less(look) and not (look.force and look.found_rows)
     kept = max(look.previous_found_count or 0, look.stored_calls or 0) if is_shrunk else 0
     found_count = max(look.found_count, kept)
     coverage = min(found_count / look.expected_count, 1.0) if look.expected_count else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Self
 
 from include.enrichment.catalogue import CATALOGUE, FALLBACK_TABLE_TYPE
 from include.enrichment.lifecycle import NOTHING
-from include.enrichment.selection import RefusedError, RunSelection, refuse_unknown_keys
+from include.enrichment.queue import BACKFILL_PRIORITY, FRESH_PRIORITY
+from include.enrichment.selection import LISTED_RUNS, RefusedError, RunSelection, refuse_unknown_keys
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -65,6 +66,9 @@ class RetryRequest:
         return {
             **self.selection.parameters(),
             "token": operation.operation_id,
+            "claimed_by": operation.performed_by,
+            # thousands of tasks that a range chooses must not delay fresh ones
+            "priority": FRESH_PRIORITY if self.selection.test_ids else BACKFILL_PRIORITY,
             "task_statuses": list(self.statuses),
             "types": list(self.types) or [NOTHING],
             "force": self.force,
@@ -80,7 +84,8 @@ def retry(hook: DbApiHook, settings: Settings, request: RetryRequest, operation:
 
     Repeating it for the same operation changes nothing and answers the same.
 
-    :returns: ``requeued``: run id to types; ``refused``: id to reason, of the ids that were named
+    :returns: ``runs`` and ``tasks`` counted, ``requeued``: the first runs, id to types; ``refused``: id to reason, of
+        the ids that were named
     :raises RefusedError: nothing was re-queued
     """
 
@@ -95,11 +100,17 @@ def retry(hook: DbApiHook, settings: Settings, request: RetryRequest, operation:
         }
         if not requeued:
             raise RefusedError(" ".join(refused.values()) or f"Nothing to retry: no task matches {request}.")
-        return {"requeued": requeued, "refused": refused}
+        return {
+            "runs": len(requeued),
+            "tasks": len(steps["requeued"]),
+            "requeued": dict(islice(requeued.items(), LISTED_RUNS)),
+            "refused": refused,
+        }
 
     done = operation.carry_out(hook, settings, "queue/retry.sql", request.parameters(operation), answer)
+    log.info("%s tasks of %s runs re-queued, due now", done["tasks"], done["runs"])
     for run_id, types in done["requeued"].items():
-        log.info("Run %s: %s re-queued, due now", run_id, ", ".join(types))
+        log.info("Run %s: %s", run_id, ", ".join(types))
     if not settings.enabled:
         log.warning("FLAKEBENCH_ENRICHMENT_ENABLED is false: the tasks wait until it is switched on")
     return done
@@ -142,13 +153,22 @@ def why_not(requested_id: str, rows: Sequence[Mapping[str, Any]], request: Retry
             f"{subject} is being enriched now: {', '.join(row['ENRICHMENT_TYPE'] for row in running)} by "
             f"{running[0]['CLAIMED_BY']}. Wait until that DAG run has ended, then trigger again."
         )
+    if any(_is_asked_for(row, request) for row in wanted):
+        return f"{subject} did not end between from and to. Correct them, or leave them out."
     states = ", ".join(_state(row) for row in wanted)
+    if len(request.statuses) == 1:
+        return f"{subject}: no task that is {request.statuses[0]} can be repeated: {states}. Leave status out."
     if request.force:
         return f"{subject}: nothing that can be repeated: {states}. What is pending is tried by itself."
     return (
         f"{subject}: nothing failed: {states}. What is pending is tried by itself; to repeat what settled, add "
         "force=true."
     )
+
+
+def _is_asked_for(row: Mapping[str, Any], request: RetryRequest) -> bool:
+    """Only the range can have excluded it; see ``queue/requeue_tasks.sql``."""
+    return row["STATUS"] in request.statuses and (row["STATUS"] != "PENDING" or row["LAST_ERROR"] is not None)
 
 
 def _state(row: Mapping[str, Any]) -> str:

@@ -11,6 +11,9 @@ from typing import Any, Self
 import pendulum
 from airflow.sdk.exceptions import AirflowFailException
 
+LISTED_RUNS = 200
+"""So many runs are listed in a log, an answer and a record; all are counted."""
+
 
 class RefusedError(AirflowFailException):
     """A request cannot be carried out, however often it is tried; the message says why and what to do instead."""
@@ -79,13 +82,15 @@ def refuse_unknown_keys(conf: Mapping[str, Any], known: Iterable[str]) -> None:
         )
 
 
-def fail_for_refused(refused: Mapping[str, str]) -> None:
-    """Say which of the named runs could not be queued; the others were.
+def fail_for_refused(refused: Mapping[str, str], queued: int) -> None:
+    """Say which of the named runs could not be queued.
 
+    :param queued: number of runs that were
     :raises RefusedError: there is one
     """
     if refused:
-        raise RefusedError(f"{' '.join(refused.values())} The other runs were queued.")
+        others = f" The other runs ({queued}) were queued." if queued else ""
+        raise RefusedError(f"{' '.join(refused.values())}{others}")
 
 
 def _moment(name: str, value: str | None, *, is_end: bool = False) -> datetime | None:
@@ -93,13 +98,18 @@ def _moment(name: str, value: str | None, *, is_end: bool = False) -> datetime |
         return None
     try:
         parsed = pendulum.parse(value, exact=True)
-    except ValueError as error:
+        return _naive_utc(parsed, is_end=is_end)
+    except (ValueError, OverflowError) as error:
         raise RefusedError(
-            f"{name}={value!r} is no date or time. Write 2026-11-01 or 2026-11-01T06:00:00Z (UTC when without offset)."
+            f"{name}={value!r} is no date or time within reach. Write 2026-11-01 or 2026-11-01T06:00:00Z (UTC when "
+            "without offset)."
         ) from error
+
+
+def _naive_utc(parsed: Any, *, is_end: bool) -> datetime:
     if isinstance(parsed, datetime):
         return pendulum.instance(parsed, tz="UTC").in_timezone("UTC").naive()
     if isinstance(parsed, date):
         start = pendulum.datetime(parsed.year, parsed.month, parsed.day).naive()
         return start.add(days=1) if is_end else start
-    raise RefusedError(f"{name}={value!r} is neither a date nor a time with a date. Write 2026-11-01.")
+    raise ValueError("neither a date nor a time with a date")

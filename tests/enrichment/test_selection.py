@@ -36,7 +36,8 @@ def test_ids_of_both_keys_are_joined_once() -> None:
     ("conf", "message"),
     [
         pytest.param({"from": "2026-13-45"}, "from='2026-13-45' is no date or time", id="no such day"),
-        pytest.param({"from": "06:30"}, "is neither a date", id="no date"),
+        pytest.param({"from": "06:30"}, "no date or time", id="no date"),
+        pytest.param({"to": "9999-12-31"}, "no date or time within reach", id="no day after it"),
         pytest.param({"from": "2026-11-02", "to": "2026-11-01"}, "is not before", id="inverted"),
     ],
 )
@@ -74,6 +75,9 @@ def test_a_backfill_without_a_range_or_with_an_unknown_key_is_refused(conf: dict
 
 
 def test_refused_runs_fail_with_every_reason() -> None:
-    fail_for_refused({})
-    with pytest.raises(RefusedError, match=r"Run a is .*\. Run b has .*\. The other runs were queued"):
-        fail_for_refused({"a": "Run a is running.", "b": "Run b has nothing."})
+    fail_for_refused({}, 0)
+    refused = {"a": "Run a is running.", "b": "Run b has nothing."}
+    with pytest.raises(RefusedError, match=r"^Run a is running\. Run b has nothing\. The other runs \(3\) were queued"):
+        fail_for_refused(refused, 3)
+    with pytest.raises(RefusedError, match=r"nothing\.$"):
+        fail_for_refused(refused, 0)

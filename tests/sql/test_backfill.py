@@ -121,6 +121,38 @@ def test_named_ids_that_are_no_finished_run_are_refused_and_the_others_queued(
     assert "is FAILED: only COMPLETED runs" in answer["refused"]["failed"]
 
 
+def test_a_named_run_outside_the_range_is_refused(history: Account, settings: Settings) -> None:
+    answer = ask({"test_ids": ["old", "queued"], "to": "2020-01-01"}, settings)
+    assert answer["runs"] == 0
+    assert answer["refused"] == {"old": "Run old did not end between from and to. Correct them, or leave them out."}
+
+
+def test_a_parent_that_is_there_twice_counts_once(account: Account, settings: Settings) -> None:
+    load(account, TEST_RESULTS=[*run("old", "-30d"), *run("old", "-30d")])
+    assert ask({"from": "2020-01-01"}, settings)["tasks"] == 3
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("first", ["PENDING", "COMPLETED"])
+def test_a_second_job_of_a_run_gets_no_tasks(account: Account, settings: Settings, first: str, dry_run: bool) -> None:
+    """Of two jobs the oldest wins, also when a backfill of other runs comes before the next pass."""
+    done = {"STATUS": "COMPLETED", "EVENT_EMITTED_AT": "-5m", "COMPLETED_AT": "-6m"}
+    load(
+        account,
+        TEST_RESULTS=[*run("old", "-30d"), *run("asked", "-300m")],
+        DELAYED_ENRICHMENT_QUEUE=[
+            {"JOB_ID": "first", "RUN_ID": "asked", "STATUS": first, "CREATED_AT": "-90m", "COMPLETED_AT": "-6m"},
+            {"JOB_ID": "second", "RUN_ID": "asked", "STATUS": "PENDING", "CREATED_AT": "-60m"},
+        ],
+        DELAYED_ENRICHMENT_TASKS=[] if first == "PENDING" else [{"JOB_ID": "first", "RUN_ID": "asked", **done}],
+    )
+    assert ask({"test_ids": ["old"]}, settings, dry_run=dry_run)["runs"] == 1
+    claim_due_tasks(open_hook(CONN_ID, settings), settings, claimed_by="pass-1", lease_minutes=90)
+    assert {row["JOB_ID"] for row in account.table("DELAYED_ENRICHMENT_TASKS") if row["RUN_ID"] == "asked"} == {"first"}
+    jobs = {row["JOB_ID"]: row["STATUS"] for row in account.table("DELAYED_ENRICHMENT_QUEUE")}
+    assert jobs["second"] == "SKIPPED"
+
+
 def test_a_thousand_runs_neither_delay_a_fresh_one_nor_exceed_a_batch(account: Account, settings: Settings) -> None:
     load(account, TEST_RESULTS=[row for n in range(1000) for row in run(f"old-{n}", "-30d")])
     assert ask({"from": "2020-01-01"}, settings)["runs"] == 1000

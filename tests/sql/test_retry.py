@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from include.enrichment.operations import Operation
+from include.enrichment.queue import BACKFILL_PRIORITY, FRESH_PRIORITY
 from include.enrichment.retry import RetryRequest, retry
-from include.enrichment.selection import RefusedError
+from include.enrichment.selection import LISTED_RUNS, RefusedError
 from include.enrichment.settings import Settings
 from include.enrichment.snowflake import open_hook
 from tests.sql.account import CONN_ID, Account, Row
@@ -66,7 +67,12 @@ def test_only_what_failed_is_due_at_once_with_its_tries_counted_anew(account: Ac
         [{"ENRICHMENT_TYPE": "AGGREGATE", **FAILED}, {"ENRICHMENT_TYPE": "QUERY_HISTORY", **DONE}],
         DELAYED_ENRICHMENT_ATTEMPTS=[{"CLAIM_TOKEN": "old:3"}],
     )
-    assert ask({"test_id": "run-1"}, settings) == {"requeued": {"run-1": ["AGGREGATE"]}, "refused": {}}
+    assert ask({"test_id": "run-1"}, settings) == {
+        "runs": 1,
+        "tasks": 1,
+        "requeued": {"run-1": ["AGGREGATE"]},
+        "refused": {},
+    }
     tasks = {row["ENRICHMENT_TYPE"]: row for row in account.table("DELAYED_ENRICHMENT_TASKS")}
     task = tasks["AGGREGATE"]
     assert (task["STATUS"], task["ATTEMPTS"], task["SNOOZES"]) == ("PENDING", 0, 0)
@@ -177,6 +183,24 @@ def test_ids_are_data(account: Account, settings: Settings) -> None:
             "nothing that can be repeated: HYBRID_CREDITS NOT_APPLICABLE (BILLING_ENDED)",
             id="forced, not applicable",
         ),
+        pytest.param(
+            [{"ENRICHMENT_TYPE": "AGGREGATE", **FAILED}],
+            {"to": "2020-01-01"},
+            "Run run-1 did not end between from and to",
+            id="outside the range",
+        ),
+        pytest.param(
+            [{"ENRICHMENT_TYPE": "AGGREGATE", **FAILED}],
+            {"status": "PENDING"},
+            "no task that is PENDING can be repeated: AGGREGATE FAILED (TIMEOUT). Leave status out",
+            id="another status",
+        ),
+        pytest.param(
+            [{"ENRICHMENT_TYPE": "AGGREGATE", **DONE}],
+            {"status": "FAILED", "force": True},
+            "no task that is FAILED can be repeated: AGGREGATE COMPLETED",
+            id="forced, another status",
+        ),
     ],
 )
 def test_what_cannot_be_retried_is_refused_with_the_reason_and_nothing_changes(
@@ -270,6 +294,36 @@ def test_a_job_that_the_cleanup_purged_comes_back(account: Account, settings: Se
         "STANDARD",
     )
     assert "QUERY_HISTORY" in job["ENRICHMENT_TYPES"]
+
+
+def test_a_named_run_comes_before_all_others_and_a_range_behind_fresh_runs(
+    account: Account, settings: Settings
+) -> None:
+    load(
+        account,
+        [
+            {"ENRICHMENT_TYPE": "AGGREGATE", **FAILED, "PRIORITY": BACKFILL_PRIORITY},
+            {"RUN_ID": "run-2", "ENRICHMENT_TYPE": "AGGREGATE", **FAILED},
+        ],
+    )
+    ask({"test_id": "run-1"}, settings)
+    ask({"status": "FAILED"}, settings, "run-b")
+    priorities = {row["RUN_ID"]: row["PRIORITY"] for row in account.table("DELAYED_ENRICHMENT_TASKS")}
+    assert priorities == {"run-1": FRESH_PRIORITY, "run-2": BACKFILL_PRIORITY}
+
+
+def test_a_forced_task_that_waits_after_a_failed_try_stays_forced(account: Account, settings: Settings) -> None:
+    load(account, [{"ENRICHMENT_TYPE": "AGGREGATE", **FAILED, "STATUS": "PENDING", "IS_FORCED": True}])
+    ask({"test_id": "run-1"}, settings)
+    (task,) = account.table("DELAYED_ENRICHMENT_TASKS")
+    assert task["IS_FORCED"] is True
+
+
+def test_of_many_runs_the_first_are_listed_and_all_are_counted(account: Account, settings: Settings) -> None:
+    runs = [f"run-{n}" for n in range(LISTED_RUNS + 5)]
+    load(account, [{"RUN_ID": run, "ENRICHMENT_TYPE": "AGGREGATE", **FAILED} for run in runs])
+    answer = ask({"status": "FAILED"}, settings)
+    assert (answer["runs"], answer["tasks"], len(answer["requeued"])) == (len(runs), len(runs), LISTED_RUNS)
 
 
 def test_a_run_that_flakebench_deleted_is_refused(account: Account, settings: Settings) -> None:

@@ -45,6 +45,18 @@ def test_a_settled_job_is_announced_until_its_event_is_recorded(account: Account
     assert account.contents() == before
 
 
+def test_a_job_that_the_cleanup_purged_is_restored_by_the_next_claim_and_announced_once(
+    account: Account, settings: Settings
+) -> None:
+    """Somebody cleared a mapped task of an old run: its task row has no event, and its job is gone."""
+    load(account, SETTLED | {"DELAYED_ENRICHMENT_QUEUE": []})
+    hook = open_hook(CONN_ID, settings)
+    assert queue.settle_jobs(hook, settings) == []
+    for _ in range(2):
+        queue.claim_due_tasks(hook, settings, claimed_by="pass-1", lease_minutes=90)
+    assert [job.run_id for job in queue.settle_jobs(hook, settings)] == ["run-1"]
+
+
 def test_roll_up_heals_what_a_crash_left_and_then_changes_nothing(account: Account, settings: Settings) -> None:
     load(account, SETTLED)
     assert run_statement("queue/roll_up_jobs.sql", settings, {}).result[0]["number of rows updated"] == 1

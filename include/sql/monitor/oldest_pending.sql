@@ -2,16 +2,16 @@
 -- Group:      alert
 -- Grain:      one row per enrichment type with a pending task; no row: nothing is pending.
 -- Write mode: reads only.
--- Limits:     without backfill, which waits on purpose. AGE_MINUTES counts from when the first type of its job could be
---             tried; OVERDUE_MINUTES from when the task may be tried next; negative: not yet. A task that is old but not
---             overdue waits for Snowflake (REASON_CODE says why), an overdue one waits for us.
+-- Limits:     without backfill, which waits on purpose. AGE_MINUTES counts from the end of the run, or from when the task
+--             was made if that was later; OVERDUE_MINUTES from when the task may be tried next; negative: not yet.
+--             A task that is old but not overdue waits for Snowflake (REASON_CODE says why), an overdue one for us.
 -- Corrects:   the plan named this metric without a query.
 WITH pending AS (
   SELECT
     tasks.ENRICHMENT_TYPE,
     tasks.RUN_ID,
     tasks.JOB_ID,
-    GREATEST(tasks.CREATED_AT, COALESCE(jobs.EARLIEST_ENRICHMENT_TIME, tasks.CREATED_AT)) AS WAITING_SINCE,
+    GREATEST(tasks.CREATED_AT, COALESCE(jobs.TEST_END_TIME, tasks.CREATED_AT)) AS WAITING_SINCE,
     tasks.DUE_AT,
     tasks.ATTEMPTS,
     tasks.SNOOZES,

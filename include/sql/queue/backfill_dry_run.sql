@@ -9,6 +9,8 @@ BEGIN;
 -- step: requested
 {% include 'queue/requested_runs.sql' %}
 
+{% include 'queue/skip_duplicate_jobs.sql' %}
+
 {% include 'queue/create_tasks.sql' %}
 
 {% include 'queue/backfill_jobs.sql' %}

@@ -15,4 +15,6 @@ FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS jobs
 LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS tasks ON jobs.JOB_ID = tasks.JOB_ID
 LEFT JOIN {{ results }}.TEST_RESULTS AS runs ON jobs.RUN_ID = runs.RUN_ID AND runs.TEST_ID = runs.RUN_ID
 WHERE jobs.CLAIMED_BY = %(performed_by)s
+-- keys are not enforced: a parent row may be there twice
+QUALIFY ROW_NUMBER() OVER (PARTITION BY jobs.JOB_ID, tasks.ENRICHMENT_TYPE ORDER BY runs.CREATED_AT DESC) = 1
 ORDER BY jobs.TEST_END_TIME, jobs.RUN_ID, tasks.ENRICHMENT_TYPE;

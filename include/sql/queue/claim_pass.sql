@@ -6,6 +6,8 @@ BEGIN;
 
 {% include 'queue/hold_pass_lock.sql' %}
 
+{% include 'queue/restore_jobs.sql' %}
+
 {% include 'queue/discover_jobs.sql' %}
 
 {% include 'queue/skip_duplicate_jobs.sql' %}

@@ -1,17 +1,19 @@
 -- Purpose:    makes tasks that failed, or with force any settled ones, due at once, as if they had never been tried.
 -- Grain:      tasks of the chosen runs, types and statuses. A pending task is chosen only when a try of it failed
 --             (no privilege, backoff): one that waits for its view is not helped by a try now.
--- Binds:      token (of the operation, to read back by), performed_by, force, types, task_statuses, test_ids (JSON list),
+-- Binds:      token (of the operation, to read back by), performed_by, priority, force, types, task_statuses, test_ids (JSON list),
 --             has_test_ids, ended_from, ended_before (NULL: no limit).
 -- Write mode: state is tested in the UPDATE itself; the history is kept; running it again finds nothing that failed.
 -- Limits:     of a run of which a chosen type is being enriched now, or that FlakeBench deleted, nothing is re-queued.
 UPDATE {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
 SET
   STATUS = 'PENDING',
+  PRIORITY = %(priority)s,
   ATTEMPTS = 0,
   SNOOZES = 0,
   DUE_AT = SYSDATE(),
-  IS_FORCED = %(force)s,
+  -- a forced task that waits after a failed try stays forced
+  IS_FORCED = %(force)s OR (DELAYED_ENRICHMENT_TASKS.STATUS = 'PENDING' AND COALESCE(IS_FORCED, FALSE)),
   CLAIM_TOKEN = %(token)s,
   CLAIMED_BY = %(performed_by)s,
   LEASE_EXPIRES_AT = NULL,

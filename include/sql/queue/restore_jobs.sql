@@ -2,7 +2,8 @@
 --             event need one.
 -- Grain:      one row of DELAYED_ENRICHMENT_QUEUE per job that has none and a task without an event.
 -- Binds:      fallback_table_type.
--- Write mode: inserts what is missing; running it again changes nothing.
+-- Write mode: inserts what is missing; running it again changes nothing. Under the pass lock: inserts run in parallel,
+--             and nothing else would keep two deployments from restoring the same job.
 INSERT INTO {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE (
   JOB_ID, TEST_ID, RUN_ID, TEST_END_TIME, EARLIEST_ENRICHMENT_TIME, TABLE_TYPE, ENRICHMENT_TYPES, STATUS, ATTEMPTS,
   COMPLETED_TYPES, CREATED_AT, UPDATED_AT
