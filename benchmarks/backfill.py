@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from contextlib import closing
@@ -16,6 +18,7 @@ from benchmarks.report import Row, publish
 from include.enrichment.settings import Settings
 from local.deployment import Deployment, deploy
 from local.environment import QUIET
+from local.processes import StoppedError, stop_on_signals
 from local.sample_account import Account, build_account, write_account
 
 KINDS = ("standard-settled", "interactive-settled")
@@ -32,8 +35,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fresh", type=int, default=20, help="fresh runs that end meanwhile")
     options = parser.parse_args(arguments)
     os.environ.update(QUIET)
-    with tempfile.TemporaryDirectory() as folder, deploy(Path(folder)) as deployment:
-        publish("backfill", measure(deployment, options.runs, options.fresh))
+    stop_on_signals()
+    try:
+        with tempfile.TemporaryDirectory() as folder, deploy(Path(folder)) as deployment:
+            publish("backfill", measure(deployment, options.runs, options.fresh))
+    except StoppedError:
+        sys.exit(128 + signal.SIGINT)
 
 
 def measure(deployment: Deployment, runs: int, fresh: int) -> list[Row]:

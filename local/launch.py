@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import httpx
@@ -36,7 +35,7 @@ from local.airflow_home import (
 from local.connection import DEFAULT_PORT
 from local.deployment import start_snowflake
 from local.environment import QUIET, STATE, conn_id, connection_variable, embedded_environment
-from local.processes import ProcessFailedError, Supervisor
+from local.processes import ProcessFailedError, StoppedError, Supervisor, stop_on_signals
 
 if TYPE_CHECKING:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
@@ -44,11 +43,6 @@ if TYPE_CHECKING:
     from include.enrichment.settings import Settings
 
 _WORK_SECONDS = 900.0
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class StoppedError(Exception):
-    """Ctrl-C, SIGTERM, or the terminal is gone."""
 
 
 class AlreadyRunningError(Exception):
@@ -68,8 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-samples", action="store_true", help="start without sample runs")
     options = parser.parse_args(arguments)
     load_dotenv(PROJECT / ".env")
-    for number in _STOP_SIGNALS:
-        signal.signal(number, _stop)
+    stop_on_signals()
     supervisor = Supervisor(STATE / "logs", STATE / "processes.json")
     try:
         with _only_launcher():
@@ -83,13 +76,6 @@ def main(arguments: list[str] | None = None) -> int:
     except _EXPECTED as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         return 1
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
-    print("\nStopping ...", flush=True)
-    raise StoppedError
 
 
 @contextmanager

@@ -18,8 +18,15 @@ _LAST_SECONDS = 3.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class ProcessFailedError(Exception):
     """A process that should run has ended."""
+
+
+class StoppedError(Exception):
+    """Ctrl-C, SIGTERM, or the terminal is gone."""
 
 
 @dataclass
@@ -91,6 +98,19 @@ class Supervisor:
             self.record.write_text(json.dumps({"boot": _boot(), "sessions": sessions}))
 
 
+def stop_on_signals() -> None:
+    """Let a stop signal raise :class:`StoppedError` once, so that what this process started is stopped with it."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _stop)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
+    print("\nStopping ...", flush=True)
+    raise StoppedError
+
+
 def members(session: int) -> set[int]:
     """Process ids of a session that still run, by ``/proc``."""
     found = set()
@@ -147,7 +167,7 @@ def _signals_deferred() -> Iterator[None]:
     def remember(number: int, _frame: FrameType | None) -> None:
         received.append(number)
 
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, remember) for number in _STOP_SIGNALS}
     try:
         yield
     finally:
