@@ -17,6 +17,9 @@ and the next try goes on. A step that fails does not stop the others.
 6. **record_cleanup** writes the counts of all steps to `ENRICHMENT_OPERATIONS`, and makes the DAG run red when a step
    failed. `include/sql/monitor/last_cleanups.sql` shows the last thirty.
 
+**While the schema is rolled back** or a migration is pending, every step fails and changes nothing: run
+`enrichment_setup`, then clear the steps; or pause this DAG.
+
 **Never deleted**: what is pending, in progress, or settled but not yet rolled up and announced.
 
 **To look first**, trigger with `dry_run`: it returns and records what would be deleted, and changes nothing else.

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from include.enrichment.errors import safe_text
+from include.enrichment.migrations import applied, migrations
 from include.enrichment.snowflake import affected_rows
 from include.enrichment.templates import render
 
@@ -52,11 +53,12 @@ def run_step(name: str, hook: DbApiHook, settings: Settings, *, dry_run: bool = 
     :param name: a key of :data:`STEPS`
     :param dry_run: count what would be deleted, delete nothing
     :returns: rows by name; in a dry run those that would be deleted
-    :raises CleanupError: Snowflake refused a statement, or the step refused to delete
+    :raises CleanupError: Snowflake refused a statement, the schema is rolled back, or the step refused to delete
     """
     from snowflake.connector.errors import Error as SnowflakeError
 
     try:
+        _refuse_other_schema(name, hook, settings)
         counts = STEPS[name](hook, settings, dry_run)
     except SnowflakeError as error:
         raise CleanupError(
@@ -168,6 +170,24 @@ STEPS: dict[str, Step] = {
     )
 }
 """Step to what it does, in order; the names are the task ids of ``enrichment_cleanup``."""
+
+
+def _refuse_other_schema(name: str, hook: DbApiHook, settings: Settings) -> None:
+    """Nothing is touched while a migration is not in force: the steps read what it makes, and the columns that
+    ``repair_mirror`` would add to a schema that is rolled back could not be taken back any more.
+
+    An error, not a skip: a schema of an older version is cleaned up by that version, so that here something is left
+    undone, and a green run would hide that nothing is deleted.
+    """
+    in_force = applied(hook, settings)
+    missing = [step.label for step in migrations() if step.number not in in_force]
+    if missing:
+        raise CleanupError(
+            f"{name} refuses, nothing was changed: {', '.join(missing)} not in force in {settings.enrichment}. It is "
+            "rolled back or not migrated yet, or the role cannot see its table ENRICHMENT_MIGRATIONS. Run the DAG "
+            "enrichment_setup (make migrate), then clear this task. If the schema is to stay as it is, pause this DAG, "
+            "or deploy the version of the package that belongs to it."
+        )
 
 
 def _delete_in_batches(

@@ -5,7 +5,8 @@ statement of DDL by itself, so both can be interrupted anywhere; a second run co
 
 ENRICHMENT_MIGRATIONS records where a step stands. APPLYING and ROLLING_BACK are written **before** its first statement:
 only while the newest record says ROLLING_BACK are the backups that a rollback finds its own, and ``migrate`` ends that
-before it creates the first empty table. The record itself is never dropped.
+before it creates the first empty table. The record itself is never dropped. A plan holds these records too, and what
+runs is what the plan shows: whoever sends its text by hand leaves the same schema.
 
 Two deployments may migrate at the same time: every statement says IF NOT EXISTS or replaces a view by the same view, a
 second APPLIED record says the same, and a second row of ENRICHMENT_PASS_LOCK is harmless, because the UPDATE that holds
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from include.enrichment.probes import describe
 from include.enrichment.rollback_statements import (
     Backup,
     ColumnChange,
@@ -44,6 +46,8 @@ APPLYING, APPLIED, ROLLING_BACK, ROLLED_BACK = "APPLYING", "APPLIED", "ROLLING_B
 """States of a migration; the newest record holds."""
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
+_CREATED_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS ([\w$.]+) \((.*?)\n\)", re.DOTALL)
+_CREATED_COLUMN = re.compile(r"^  (?!CONSTRAINT )(\w+) ", re.MULTILINE)
 
 
 class MigrationError(Exception):
@@ -80,8 +84,8 @@ class PlannedStep:
 
     :param number: of the migration
     :param name: number and name, for instance ``0002_results``
-    :param statements: rendered, without comments and semicolons, in the order in which they are sent; none when an
-        interrupted run has done everything but record it
+    :param statements: rendered, without comments, semicolons and binds, in the order in which they are sent; those
+        that record the step are among them
     :param drops: what disappears, for people; none for a migration
     """
 
@@ -95,6 +99,7 @@ class PlannedStep:
 class _Record:
     """The newest record of a migration."""
 
+    name: str
     checksum: str | None
     state: str
 
@@ -133,8 +138,12 @@ def applied(hook: DbApiHook, settings: Settings) -> set[int]:
 
 
 def plan_migration(hook: DbApiHook, settings: Settings) -> list[PlannedStep]:
-    """What :func:`migrate` would do; reads only, and creates not even the record."""
-    return _pending(applied(hook, settings), settings)
+    """What :func:`migrate` would do; reads only, and creates not even the record.
+
+    :raises MigrationError: a table of another making is in the way
+    """
+    existing = _existing(hook, settings)
+    return _pending(_recorded(hook, settings, existing), existing, settings)
 
 
 def migrate(hook: DbApiHook, settings: Settings) -> list[str]:
@@ -144,35 +153,37 @@ def migrate(hook: DbApiHook, settings: Settings) -> list[str]:
     ``*_ROLLBACK`` tables, which a later rollback does not overwrite.
 
     :returns: names of the steps that were applied
+    :raises MigrationError: a table of another making is in the way; nothing was changed. Or a statement failed; then
+        the message says in which step, and the same call repeats it.
     """
-    recorded = _recorded(hook, settings, _existing(hook, settings))
+    existing = _existing(hook, settings)
+    recorded = _recorded(hook, settings, existing)
     _warn_of_changed_files(recorded)
-    pending = _pending(_in_force(recorded), settings)
-    if not pending:
-        return []
-    hook.run(render("schema/record.sql", settings), autocommit=True)
-    steps = {step.number: step for step in migrations()}
-    for planned in pending:
-        step = steps[planned.number]
-        if step.number in recorded and recorded[step.number].state == ROLLING_BACK:
+    plan = _pending(recorded, existing, settings)
+    for planned in plan:
+        if planned.number in recorded and recorded[planned.number].state == ROLLING_BACK:
             log.warning(
                 "The rollback of %s was interrupted; migrating again. What it had dropped is in the tables *_ROLLBACK.",
-                step.label,
+                planned.name,
             )
-        log.info("Migration %s", step.label)
-        _record(hook, settings, step, APPLYING)
-        hook.run(list(planned.statements), autocommit=True)
-        _record(hook, settings, step, APPLIED)
-    return [planned.name for planned in pending]
+        log.info("Migration %s", planned.name)
+        try:
+            hook.run(list(planned.statements), autocommit=True)
+        except Exception as error:
+            raise MigrationError(
+                f"Migration {planned.name} stopped: {describe(error)}. Remove the cause and run the migration again; "
+                "it repeats this step and goes on."
+            ) from error
+    return [planned.name for planned in plan]
 
 
 def plan_rollback(hook: DbApiHook, settings: Settings, to: int) -> list[PlannedStep]:
     """What :func:`rollback` would back up and drop, with row counts; reads only.
 
     :param to: the number that stays the newest in force; 0 takes back all
-    :raises MigrationError: a backup is in the way, or there is no such number
+    :raises MigrationError: a backup is in the way, there is no such number, or a step above it is unknown
     """
-    return _planned(hook, _rollbacks(hook, settings, to))
+    return _planned(hook, settings, _rollbacks(hook, settings, to))
 
 
 def rollback(hook: DbApiHook, settings: Settings, to: int) -> list[str]:
@@ -183,25 +194,21 @@ def rollback(hook: DbApiHook, settings: Settings, to: int) -> list[str]:
 
     :param to: the number that stays the newest in force; 0 takes back all
     :returns: names of the steps that were taken back
-    :raises MigrationError: a backup of an earlier rollback is in the way, or there is no such number; nothing was
-        changed. Or a statement failed; then the message says where, and the same call goes on there.
+    :raises MigrationError: a backup of an earlier rollback is in the way, there is no such number, or a newer version
+        of the package applied a step above it; nothing was changed. Or a statement failed; then the message says
+        where, and the same call goes on there.
     """
-    rollbacks = _rollbacks(hook, settings, to)
-    plan = _planned(hook, rollbacks)
+    plan = plan_rollback(hook, settings, to)
     for planned in plan:
         for dropped in planned.drops:
             log.info("Rollback of %s drops %s", planned.name, dropped)
-    for item, planned in zip(rollbacks, plan, strict=True):
+    for planned in plan:
         try:
-            if not item.is_resumed:
-                _record(hook, settings, item.step, ROLLING_BACK)
-            if planned.statements:
-                hook.run(list(planned.statements), autocommit=True)
-            _record(hook, settings, item.step, ROLLED_BACK)
+            hook.run(list(planned.statements), autocommit=True)
         except Exception as error:
             raise MigrationError(
-                f"Rollback of {planned.name} stopped: {error}. Nothing is lost: what was dropped is in the tables "
-                f"*_ROLLBACK. Remove the cause and run the rollback to {to} again; it goes on from here."
+                f"Rollback of {planned.name} stopped: {describe(error)}. Nothing is lost: what was dropped is in the "
+                f"tables *_ROLLBACK. Remove the cause and run the rollback to {to} again; it goes on from here."
             ) from error
     return [planned.name for planned in plan]
 
@@ -214,6 +221,7 @@ def _rollbacks(hook: DbApiHook, settings: Settings, to: int) -> list[_Rollback]:
         )
     existing = _existing(hook, settings)
     recorded = _recorded(hook, settings, existing)
+    _refuse_unknown(recorded, to, numbers)
     found = []
     for step in sorted(migrations(), reverse=True):
         state = recorded[step.number].state if step.number in recorded else ROLLED_BACK
@@ -233,26 +241,48 @@ def _rollbacks(hook: DbApiHook, settings: Settings, to: int) -> list[_Rollback]:
     return found
 
 
+def _refuse_unknown(recorded: Mapping[int, _Record], to: int, known: list[int]) -> None:
+    """A step that only a newer version of the package knows may rest on those below it."""
+    unknown = [
+        f"{number:04d}_{record.name} ({record.state})"
+        for number, record in sorted(recorded.items())
+        if number > to and number not in known and record.state != ROLLED_BACK
+    ]
+    if unknown:
+        raise MigrationError(
+            f"Rollback to {to} is refused, nothing was changed: {', '.join(unknown)} is recorded, which this version "
+            "of the package does not know. Roll back with the version of the package that knows it."
+        )
+
+
 def _refusal(to: int, in_the_way: list[str], existing: Existing) -> str:
     lines = [
         f"Rollback to {to} is refused, nothing was changed: backups of an earlier rollback are in the way. "
         "For each, keep it under another name or give it up, then run the rollback again:"
     ]
     for name in in_the_way:
-        free = next(f"{name}_{n}" for n in range(1, len(existing.columns) + 2) if not existing.has(f"{name}_{n}"))
-        lines.append(f"  {name}: ALTER TABLE {name} RENAME TO {free}; or DROP TABLE {name};")
+        lines.append(f"  {name}: {_renaming(name, existing)} or DROP TABLE {name};")
     return "\n".join(lines)
 
 
-def _planned(hook: DbApiHook, rollbacks: list[_Rollback]) -> list[PlannedStep]:
+def _renaming(name: str, existing: Existing) -> str:
+    free = next(f"{name}_{n}" for n in range(1, len(existing.columns) + 2) if not existing.has(f"{name}_{n}"))
+    return f"ALTER TABLE {name} RENAME TO {free};"
+
+
+def _planned(hook: DbApiHook, settings: Settings, rollbacks: list[_Rollback]) -> list[PlannedStep]:
     counts = _row_counts(hook, rollbacks)
     return [
         PlannedStep(
             item.step.number,
             item.step.label,
-            tuple(
-                statement.replacing if isinstance(statement, Backup) and item.is_resumed else statement.text
-                for statement in item.remaining.statements
+            (
+                *(() if item.is_resumed else (_record_statement(settings, item.step, ROLLING_BACK),)),
+                *(
+                    statement.replacing if isinstance(statement, Backup) and item.is_resumed else statement.text
+                    for statement in item.remaining.statements
+                ),
+                _record_statement(settings, item.step, ROLLED_BACK),
             ),
             tuple(
                 text
@@ -291,12 +321,30 @@ def _dropped(item: RollbackStatement, done: Remaining, counts: Mapping[str, int]
     return f"{what} ({rows}backed up as {backup.name.rpartition('.')[2]})"
 
 
-def _pending(in_force: set[int], settings: Settings) -> list[PlannedStep]:
-    return [
-        PlannedStep(step.number, step.label, _statements(step.path, settings))
-        for step in migrations()
-        if step.number not in in_force
-    ]
+def _pending(recorded: Mapping[int, _Record], existing: Existing, settings: Settings) -> list[PlannedStep]:
+    record, found = _statements("schema/record.sql", settings), list[PlannedStep]()
+    for step in migrations():
+        if step.number not in _in_force(recorded):
+            applying, done = (_record_statement(settings, step, state) for state in (APPLYING, APPLIED))
+            work = _statements(step.path, settings)
+            found.append(PlannedStep(step.number, step.label, (*record, applying, *work, done)))
+            record = ()
+    _refuse_other_tables(found, existing)
+    return found
+
+
+def _refuse_other_tables(plan: list[PlannedStep], existing: Existing) -> None:
+    """IF NOT EXISTS leaves a table as it is, also one that somebody else made with other columns."""
+    lines = []
+    for match in (_CREATED_TABLE.match(text) for planned in plan for text in planned.statements):
+        if match and existing.has(name := match[1]):
+            missing = [column for column in _CREATED_COLUMN.findall(match[2]) if not existing.has(name, column)]
+            lines += [f"  {name} lacks {', '.join(missing)}: {_renaming(name, existing)}"] if missing else []
+    if lines:
+        raise MigrationError(
+            "Migration is refused, nothing was changed: there are tables of these names with other columns. "
+            "Rename each, then run the migration again:\n" + "\n".join(lines)
+        )
 
 
 def _statements(path: str, settings: Settings) -> tuple[str, ...]:
@@ -319,7 +367,7 @@ def _recorded(hook: DbApiHook, settings: Settings, existing: Existing) -> dict[i
     if not existing.has(f"{settings.enrichment}.ENRICHMENT_MIGRATIONS"):
         return {}
     rows = hook.get_records(render("schema/newest_records.sql", settings))
-    return {int(version): _Record(checksum, state) for version, _, checksum, state in rows}
+    return {int(version): _Record(*record) for version, *record in rows}
 
 
 def _in_force(recorded: Mapping[int, _Record]) -> set[int]:
@@ -337,9 +385,8 @@ def _warn_of_changed_files(recorded: Mapping[int, _Record]) -> None:
             )
 
 
-def _record(hook: DbApiHook, settings: Settings, step: Migration, state: str) -> None:
-    hook.run(
-        render("schema/record_step.sql", settings),
-        autocommit=True,
-        parameters={"version": step.number, "name": step.name, "checksum": step.checksum(), "state": state},
-    )
+def _record_statement(settings: Settings, step: Migration, state: str) -> str:
+    """With literals, so that a plan can be pasted; they are a number, names of our own files, and hexadecimal."""
+    (text,) = _statements("schema/record_step.sql", settings)
+    texts = {"name": step.name, "checksum": step.checksum(), "state": state}
+    return text % {"version": step.number, **{name: f"'{value}'" for name, value in texts.items()}}

@@ -127,8 +127,10 @@ def remaining(statements: Sequence[RollbackStatement], existing: Existing, *, is
 
     * A table is backed up and dropped while it exists. One that exists beside the backup of an interrupted run is
       backed up anew: rows may have been written since.
-    * Columns are backed up together, before the first is dropped; those that FlakeBench has dropped are added for it. A
-      backup of an interrupted run is kept once a column is gone: what is gone would overwrite it with NULL.
+    * Columns are backed up together, before the first is dropped; those that FlakeBench has dropped are added for it.
+      The backup of an interrupted run is kept, even when every column is there: somebody may have added those that were
+      dropped again, and their NULL must not replace it. Keeping is safe: CREATE TABLE ... AS is atomic, so that the
+      backup is whole, and a value that was mirrored after it can be derived again from RUN_ENRICHMENT_SUMMARY.
 
     :param is_resumed: an earlier run began this step, so that its backups are our own
     """
@@ -136,13 +138,10 @@ def remaining(statements: Sequence[RollbackStatement], existing: Existing, *, is
     needed, kept = [], []
     for backup in (item for item in statements if isinstance(item, Backup)):
         columns = [item.column for item in changes if item.verb == "DROP" and item.table == backup.source]
-        present = [column for column in columns if existing.has(backup.source, column)]
-        is_begun = is_resumed and existing.has(backup.name)
-        if not (present if columns else existing.has(backup.source)):
-            kept += [backup] if is_begun else []
-        elif is_begun and len(present) < len(columns):
+        is_there = any(existing.has(backup.source, column) for column in columns or (None,))
+        if is_resumed and existing.has(backup.name) and (columns or not is_there):
             kept.append(backup)
-        else:
+        elif is_there:
             needed.append(backup)
     sources = {backup.source for backup in needed}
     return Remaining(tuple(item for item in statements if _is_open(item, existing, needed, sources)), tuple(kept))

@@ -7,17 +7,23 @@ from typing import Any
 import pytest
 
 from include.enrichment import cleanup
+from include.enrichment.migrations import APPLIED, migrations
 from include.enrichment.settings import Settings
 
 
 class Answers:
-    """A hook whose template runs return these rows in turn; one more is an error."""
+    """A hook whose template runs return these rows in turn; one more is an error. Every migration is in force."""
 
     def __init__(self, *answers: list[int | None]) -> None:
         self.left = list(answers)
 
     def run(self, *_: Any, **__: Any) -> list[int | None]:
         return self.left.pop(0)
+
+    def get_records(self, sql: str, **_: Any) -> list[tuple[Any, ...]]:
+        if "INFORMATION_SCHEMA" in sql:
+            return [("TEST_RESULTS", "ENRICHMENT_MIGRATIONS", "STATE")]
+        return [(step.number, step.name, step.checksum(), APPLIED) for step in migrations()]
 
 
 @pytest.mark.parametrize(

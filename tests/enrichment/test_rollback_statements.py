@@ -89,6 +89,25 @@ def test_a_column_that_flakebench_dropped_is_added_for_the_backup() -> None:
     assert isinstance(second, Backup)
 
 
+def test_columns_that_were_added_again_do_not_replace_the_backup_with_their_null() -> None:
+    """Killed after the last column was dropped; then somebody repairs FlakeBench's tables."""
+    statements = FILES["0003_mirror"]
+    account = migrated("0003_mirror")
+    (backup,) = (item for item in statements if isinstance(item, Backup))
+    data = dict(account.tables[backup.source])
+    for statement in remaining(statements, account.existing, is_resumed=False).statements:
+        account.do(statement, is_resumed=False)
+    assert account.tables[backup.source] == {"KEY": 1}
+    account.tables[backup.source] = dict.fromkeys(data)
+    rest = remaining(statements, account.existing, is_resumed=True)
+    assert rest.kept == (backup,)
+    assert not rest.backups
+    for statement in rest.statements:
+        account.do(statement, is_resumed=True)
+    assert account.tables[backup.name] == data
+    assert set(account.tables[backup.source]) == {"KEY"}
+
+
 def test_a_statement_that_cannot_be_resumed_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot resume"):
         read("DELETE FROM FLAKEBENCH.TEST_RESULTS.TEST_RESULTS")

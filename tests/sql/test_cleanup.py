@@ -12,6 +12,7 @@ import pytest
 
 from include.enrichment import cleanup, queue
 from include.enrichment.cleanup import STEPS, CleanupError, Counts, record_cleanup, run_step
+from include.enrichment.migrations import rollback
 from include.enrichment.operations import Operation
 from include.enrichment.settings import Settings
 from include.enrichment.snowflake import open_hook
@@ -19,6 +20,7 @@ from include.enrichment.templates import render
 from local.schemas import catalogue
 from tests.sql.account import CONN_ID, OWN_SCHEMA, Account, Row
 from tests.sql.cases import Moment, load_tables
+from tests.sql.schema_state import drop_backups, everything
 
 OLD = "-31d"
 ANNOUNCED: Row = {"COMPLETED_AT": OLD, "EVENT_EMITTED_AT": OLD}
@@ -355,6 +357,23 @@ def test_a_locked_table_fails_the_step_and_says_what_follows(mirrored: Account, 
     mirrored.put_faults([{"match": "UPDATE .*TEST_RESULTS.TEST_RESULTS", "errno": 625, "message": "locked"}])
     with pytest.raises(CleanupError, match=r"repair_mirror stopped: .*locked.*Airflow tries again"):
         run_step("repair_mirror", open_hook(CONN_ID, settings), settings)
+
+
+@pytest.mark.parametrize(("to", "missing"), [(3, "0004_views"), (2, "0003_mirror, 0004_views"), (1, "0002_results")])
+def test_a_schema_that_is_rolled_back_is_left_as_it_is_and_the_step_says_what_to_run(
+    mirrored: Account, settings: Settings, to: int, missing: str
+) -> None:
+    hook = open_hook(CONN_ID, settings)
+    try:
+        rollback(hook, settings, to)
+        before = everything(mirrored)
+        for step in STEPS:
+            with pytest.raises(CleanupError, match=f"{step} refuses, nothing was changed: {missing}.*enrichment_setup"):
+                run_step(step, hook, settings)
+        assert everything(mirrored) == before
+    finally:
+        drop_backups(mirrored)
+        mirrored.migrate()
 
 
 def test_the_columns_that_are_asked_for_are_those_of_the_migration(settings: Settings) -> None:

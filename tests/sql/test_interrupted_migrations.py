@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from snowflake.connector.errors import Error as SnowflakeError
 
+from include.enrichment.cleanup import CleanupError, run_step
 from include.enrichment.migrations import MigrationError, applied, migrate, migrations, plan_rollback, rollback
 from include.enrichment.settings import Settings
 from include.enrichment.snowflake import open_hook
+from include.enrichment.templates import render
 from tests.sql.account import CONN_ID, OWN_SCHEMA, Account
 from tests.sql.cases import Moment, load_tables
 from tests.sql.schema_state import backups, drop_backups, layout, rows, schema
@@ -136,10 +138,30 @@ def test_columns_that_are_gone_do_not_overwrite_their_backup(
     assert is_killed_after(migrated, RECORD + BACKUP + 3, lambda: rollback(hook, settings, 2))
     migrated.run(f"UPDATE {OWN_SCHEMA}.TEST_RESULTS SET LOCK_WAIT_COUNT = NULL")
     (step,) = plan_rollback(hook, settings, 2)
-    assert len(step.statements) == len(step.drops) == MIRRORED + 1 - 3
+    assert len(step.drops) == MIRRORED + 1 - 3
+    assert len(step.statements) == len(step.drops) + RECORD
     rollback(hook, settings, 2)
     (row,) = migrated.table("TEST_RESULTS_MIRROR_ROLLBACK")
     assert (row["DELAYED_ENRICHMENT_STATUS"], row["LOCK_WAIT_COUNT"]) == ("COMPLETED", 3)
+
+
+def test_the_daily_cleanup_neither_repairs_what_a_rollback_takes_back_nor_empties_its_backup(
+    migrated: Account, hook: SnowflakeHook, settings: Settings
+) -> None:
+    """Killed before the last record, with every column dropped; then the columns come back as NULL, from whomever."""
+    load(migrated)
+    rollback(hook, settings, 3)
+    assert is_killed_after(migrated, RECORD + BACKUP + MIRRORED + 1, lambda: rollback(hook, settings, 2))
+    assert "LOCK_WAIT_COUNT" not in migrated.table("TEST_RESULTS")[0]
+    with pytest.raises(CleanupError, match=r"repair_mirror refuses.*0003_mirror.*enrichment_setup"):
+        run_step("repair_mirror", hook, settings)
+    assert "LOCK_WAIT_COUNT" not in migrated.table("TEST_RESULTS")[0]
+
+    hook.run(render("schema/0003_mirror.sql", settings), autocommit=True)
+    rollback(hook, settings, 2)
+    (row,) = migrated.table("TEST_RESULTS_MIRROR_ROLLBACK")
+    assert (row["TEST_ID"], row["DELAYED_ENRICHMENT_STATUS"], row["LOCK_WAIT_COUNT"]) == ("run-1", "COMPLETED", 3)
+    assert "LOCK_WAIT_COUNT" not in migrated.table("TEST_RESULTS")[0]
 
 
 @pytest.mark.parametrize("are_all", [False, True], ids=["one", "all"])

@@ -139,6 +139,24 @@ def test_a_number_that_does_not_exist_is_refused(hook: SnowflakeHook, settings: 
             attempt(hook, settings, to)
 
 
+@pytest.mark.parametrize("state", ["APPLYING", "APPLIED", "ROLLING_BACK"])
+def test_a_rollback_below_a_step_that_only_a_newer_version_knows_is_refused(
+    migrated: Account, hook: SnowflakeHook, settings: Settings, state: str
+) -> None:
+    records = f"{OWN_SCHEMA}.ENRICHMENT_MIGRATIONS"
+    migrated.run(f"INSERT INTO {records} (VERSION, NAME, STATE) VALUES (9000, 'newer', '{state}')")
+    before = everything(migrated)
+    try:
+        for attempt in (plan_rollback, rollback):
+            with pytest.raises(MigrationError, match=rf"nothing was changed: 9000_newer \({state}\).*that knows it"):
+                attempt(hook, settings, 1)
+        assert everything(migrated) == before
+        migrated.run(f"UPDATE {records} SET STATE = 'ROLLED_BACK' WHERE VERSION = 9000")
+        assert len(plan_rollback(hook, settings, 1)) == 3
+    finally:
+        migrated.run(f"DELETE FROM {records} WHERE VERSION = 9000")
+
+
 def test_the_plan_of_a_rollback_says_what_is_dropped_and_changes_nothing(
     migrated: Account, hook: SnowflakeHook, settings: Settings
 ) -> None:
@@ -185,6 +203,55 @@ def test_the_plan_of_a_migration_creates_nothing_not_even_the_record(
     assert schema(migrated) == before
     migrate(hook, settings)
     assert plan_migration(hook, settings) == []
+
+
+def test_whoever_sends_the_plans_by_hand_leaves_what_migrate_and_rollback_leave(
+    migrated: Account, hook: SnowflakeHook, settings: Settings
+) -> None:
+    """A DBA pastes them into Snowsight; without the records the schema would count as unmigrated."""
+    load_tables(migrated, {"RUN_ENRICHMENT_SUMMARY": [{"QUERY_COUNT": 7}]}, Moment.current())
+    before = schema(migrated)
+    for planned in plan_rollback(hook, settings, 0):
+        for statement in planned.statements:
+            migrated.run(statement)
+    assert applied(hook, settings) == set()
+    assert plan_rollback(hook, settings, 0) == []
+    assert [row["QUERY_COUNT"] for row in migrated.table("RUN_ENRICHMENT_SUMMARY_ROLLBACK")] == [7]
+
+    migrated.run(f"DROP TABLE {OWN_SCHEMA}.ENRICHMENT_MIGRATIONS")
+    for planned in plan_migration(hook, settings):
+        for statement in planned.statements:
+            migrated.run(statement)
+    assert schema(migrated) == before
+    assert migrate(hook, settings) == []
+    records = migrated.table("ENRICHMENT_MIGRATIONS")
+    assert sorted((row["VERSION"], row["STATE"]) for row in records) == [
+        (number, state) for number in sorted(NUMBERS) for state in ("APPLIED", "APPLYING")
+    ]
+    assert {row["CHECKSUM"] for row in records} == {step.checksum() for step in migrations()}
+    assert all(row["CHANGED_BY"] for row in records)
+
+
+def test_a_table_of_another_making_is_named_before_anything_is_changed(
+    migrated: Account, hook: SnowflakeHook, settings: Settings
+) -> None:
+    rollback(hook, settings, 0)
+    drop_backups(migrated)
+    table = f"{OWN_SCHEMA}.DELAYED_ENRICHMENT_TASKS"
+    columns = ["JOB_ID", "TEST_ID", "RUN_ID", "ENRICHMENT_TYPE", "STATUS", "PRIORITY"]
+    migrated.run(f"CREATE TABLE {table} ({', '.join(f'{name} VARCHAR' for name in columns)})")
+    before = everything(migrated)
+    for attempt in (plan_migration, migrate):
+        with pytest.raises(MigrationError, match="nothing was changed") as refused:
+            attempt(hook, settings)
+        assert f"{table} lacks DUE_AT, ATTEMPTS," in str(refused.value)
+        assert f"UPDATED_AT: ALTER TABLE {table} RENAME TO {table}_1;" in str(refused.value)
+    assert everything(migrated) == before
+    migrated.run(f"ALTER TABLE {table} RENAME TO {table}_1")
+    try:
+        assert migrate(hook, settings) == LABELS
+    finally:
+        migrated.run(f"DROP TABLE {table}_1")
 
 
 def test_a_migration_that_was_changed_after_it_was_applied_is_told(

@@ -1,6 +1,6 @@
 -- Purpose:    takes back 0003: the columns on FlakeBench's tables.
--- Write mode: backs up the values with their keys, then drops the columns. A backup of an interrupted rollback is kept
---             once a column is gone: taken anew it would hold NULL for it.
+-- Write mode: backs up the values with their keys, then drops the columns. A backup of an interrupted rollback is
+--             kept: taken anew it would hold NULL for a column that was dropped and added again.
 -- Limits:     FlakeBench may have dropped columns: those are added first, so that the backup can read them. The hash on
 --             QUERY_EXECUTIONS is a copy of QUERY_EXECUTION_METRICS and needs no backup.
 {% include 'schema/0003_mirror.sql' %}
