@@ -70,10 +70,8 @@ def enrichment_cleanup() -> None:
     @task(pool=SETTINGS.pool, trigger_rule=TriggerRule.ALL_DONE)
     def run_step(name: str, *, params: Any = None) -> dict[str, int]:
         from include.enrichment import cleanup
-        from include.enrichment.snowflake import open_hook
 
-        settings = enrichment_settings.current()
-        return cleanup.run_step(name, open_hook(SETTINGS.conn_id, settings), settings, dry_run=params["dry_run"])
+        return cleanup.run_step(name, SETTINGS.conn_id, enrichment_settings.current(), dry_run=params["dry_run"])
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def record_cleanup(results: dict[str, Any], *, ti: Any = None, dag_run: Any = None, params: Any = None) -> None:

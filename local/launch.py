@@ -151,16 +151,19 @@ def _hook(settings: Settings) -> SnowflakeHook:
 
 
 def _prepare_snowflake(*, load_samples: bool) -> Settings:
-    from include.enrichment.migrations import migrate
+    from include.enrichment import setup
+    from include.enrichment.migrations import MigrationError
     from include.enrichment.settings import parse
 
     settings = parse()
-    hook = _hook(settings)
-    migrate(hook, settings)
+    try:
+        setup.migrate(conn_id(), settings)
+    except (setup.SetupError, MigrationError) as error:
+        raise RuntimeError(str(error)) from error
     if load_samples:
         from local.sample_account import load_sample_account
 
-        with closing(hook.get_conn()) as connection:
+        with closing(_hook(settings).get_conn()) as connection:
             load_sample_account(connection, datetime.now(UTC))
     return settings
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.enrichment.errors import safe_text
 from include.enrichment.migrations import applied, migrations
-from include.enrichment.snowflake import affected_rows
+from include.enrichment.snowflake import affected_rows, open_hook
 from include.enrichment.templates import render
 
 if TYPE_CHECKING:
@@ -47,16 +47,20 @@ class CleanupError(Exception):
     """A step stopped. The message says which, why, and what to do."""
 
 
-def run_step(name: str, hook: DbApiHook, settings: Settings, *, dry_run: bool = False) -> Counts:
+def run_step(name: str, conn_id: str, settings: Settings, *, dry_run: bool = False) -> Counts:
     """Run one step.
 
     :param name: a key of :data:`STEPS`
+    :param conn_id: Airflow connection
     :param dry_run: count what would be deleted, delete nothing
     :returns: rows by name; in a dry run those that would be deleted
     :raises CleanupError: Snowflake refused a statement, the schema is rolled back, or the step refused to delete
     """
     from snowflake.connector.errors import Error as SnowflakeError
 
+    # a repair must not wait long for a live benchmark that writes to the same tables
+    lock_timeout = settings.mirror_lock_timeout_seconds if name == repair_mirror.__name__ else None
+    hook = open_hook(conn_id, settings, lock_timeout_seconds=lock_timeout)
     try:
         _refuse_other_schema(name, hook, settings)
         counts = STEPS[name](hook, settings, dry_run)

@@ -7,23 +7,17 @@ from typing import Any
 import pytest
 
 from include.enrichment import cleanup
-from include.enrichment.migrations import APPLIED, migrations
 from include.enrichment.settings import Settings
 
 
 class Answers:
-    """A hook whose template runs return these rows in turn; one more is an error. Every migration is in force."""
+    """A hook whose template runs return these rows in turn; one more is an error."""
 
     def __init__(self, *answers: list[int | None]) -> None:
         self.left = list(answers)
 
     def run(self, *_: Any, **__: Any) -> list[int | None]:
         return self.left.pop(0)
-
-    def get_records(self, sql: str, **_: Any) -> list[tuple[Any, ...]]:
-        if "INFORMATION_SCHEMA" in sql:
-            return [("TEST_RESULTS", "ENRICHMENT_MIGRATIONS", "STATE")]
-        return [(step.number, step.name, step.checksum(), APPLIED) for step in migrations()]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +35,7 @@ def test_settled_jobs_end_with_a_batch_that_is_not_full_or_deletes_nothing(
 ) -> None:
     settings = settings.model_copy(update={"cleanup_batch_size": 10})
     hook: Any = Answers(*([None, None, tries, jobs, None, chosen] for tries, jobs, chosen in rounds))
-    counts = cleanup.run_step("delete_settled_jobs", hook, settings)
+    counts = cleanup.delete_settled_jobs(hook, settings, dry_run=False)
     assert counts == {
         "attempts": sum(tries for tries, _, _ in rounds),
         "queue_rows": sum(jobs for _, jobs, _ in rounds),
@@ -54,7 +48,7 @@ def test_settled_jobs_end_with_a_batch_that_is_not_full_or_deletes_nothing(
 def test_other_steps_end_with_a_batch_that_is_not_full(settings: Settings, rounds: list[int], batches: int) -> None:
     settings = settings.model_copy(update={"cleanup_batch_size": 10})
     hook: Any = Answers(*([deleted] for deleted in rounds))
-    counts = cleanup.run_step("delete_expired_insights", hook, settings)
+    counts = cleanup.delete_expired_insights(hook, settings, dry_run=False)
     assert counts == {"insights": sum(rounds), "batches": batches}
     assert hook.left == []
 

@@ -34,8 +34,7 @@ def load(account: Account, tables: Mapping[str, list[Row]]) -> None:
 
 def clean_up(settings: Settings, *, dry_run: bool = False) -> dict[str, Counts]:
     """Every step, in order."""
-    hook = open_hook(CONN_ID, settings)
-    return {name: run_step(name, hook, settings, dry_run=dry_run) for name in STEPS}
+    return {name: run_step(name, CONN_ID, settings, dry_run=dry_run) for name in STEPS}
 
 
 def settled_job(number: int, **columns: Any) -> dict[str, list[Row]]:
@@ -106,10 +105,12 @@ def test_a_hundred_thousand_old_jobs_are_deleted_in_bounded_batches(account: Acc
             f"SELECT 'old-' || ({number}), 'run', {', '.join(columns.values())} FROM {numbers}",
             lists,
         )
-    hook = open_hook(CONN_ID, settings)
-    assert run_step("delete_settled_jobs", hook, settings, dry_run=True) == {"queue_rows": 100_000, "attempts": 100_000}
+    assert run_step("delete_settled_jobs", CONN_ID, settings, dry_run=True) == {
+        "queue_rows": 100_000,
+        "attempts": 100_000,
+    }
     # the eleventh finds nothing more: each of the ten before it was full
-    assert run_step("delete_settled_jobs", hook, settings) == {
+    assert run_step("delete_settled_jobs", CONN_ID, settings) == {
         "queue_rows": 100_000,
         "attempts": 100_000,
         "batches": 11,
@@ -123,12 +124,11 @@ def test_a_batch_that_fails_keeps_what_was_committed_and_the_next_try_finishes(a
     load(account, merged(*(settled_job(number) for number in range(1, 6))))
     fault = {"match": "DELETE FROM .*DELAYED_ENRICHMENT_QUEUE\nWHERE", "times": 1}
     account.put_faults([fault, {**fault, "errno": 630, "message": "timeout"}])  # the first batch gets through
-    hook = open_hook(CONN_ID, settings)
     with pytest.raises(CleanupError, match=r"delete_settled_jobs stopped: .*timeout.*stay deleted"):
-        run_step("delete_settled_jobs", hook, settings)
+        run_step("delete_settled_jobs", CONN_ID, settings)
     assert keys(account, "DELAYED_ENRICHMENT_QUEUE") == ["job-3", "job-4", "job-5"]
     assert keys(account, "DELAYED_ENRICHMENT_ATTEMPTS") == [f"job-{n}" for n in (3, 3, 4, 4, 5, 5)]  # not half a batch
-    assert run_step("delete_settled_jobs", hook, settings) == {"queue_rows": 3, "attempts": 6, "batches": 2}
+    assert run_step("delete_settled_jobs", CONN_ID, settings) == {"queue_rows": 3, "attempts": 6, "batches": 2}
     assert count(account, "DELAYED_ENRICHMENT_QUEUE") == count(account, "DELAYED_ENRICHMENT_ATTEMPTS") == 0
 
 
@@ -214,7 +214,7 @@ def test_a_dry_run_counts_and_changes_nothing(account: Account, settings: Settin
 def test_a_run_deleted_upstream_loses_its_rows(account: Account, settings: Settings) -> None:
     load(account, merged(settled_job(1), settled_job(2, COMPLETED_AT="-1d")))
     account.run(f"DELETE FROM {OWN_SCHEMA}.TEST_RESULTS WHERE RUN_ID = 'run-2'")
-    counts = run_step("delete_orphaned_rows", open_hook(CONN_ID, settings), settings)
+    counts = run_step("delete_orphaned_rows", CONN_ID, settings)
     assert counts == {
         "rows": 5,
         "delayed_enrichment_queue": 1,
@@ -230,10 +230,10 @@ def test_a_run_deleted_upstream_loses_its_rows(account: Account, settings: Setti
 def test_an_empty_test_results_is_no_reason_to_delete_everything(account: Account, settings: Settings) -> None:
     load(account, settled_job(1))
     account.run(f"TRUNCATE TABLE {OWN_SCHEMA}.TEST_RESULTS")
-    before, hook = account.contents(), open_hook(CONN_ID, settings)
+    before = account.contents()
     for dry_run in (True, False):
         with pytest.raises(CleanupError, match=r"has no row, so that 5 rows .*Nothing was deleted.*clear this task"):
-            run_step("delete_orphaned_rows", hook, settings, dry_run=dry_run)
+            run_step("delete_orphaned_rows", CONN_ID, settings, dry_run=dry_run)
     assert account.contents() == before
 
 
@@ -283,7 +283,7 @@ def mirrored(account: Account, settings: Settings) -> Iterator[Account]:
     load(account, parts)
     assert queue.mirror(CONN_ID, settings, None)
     account.run(f"DELETE FROM {OWN_SCHEMA}.DELAYED_ENRICHMENT_QUEUE WHERE JOB_ID = 'job-2'")
-    assert run_step("repair_mirror", open_hook(CONN_ID, settings), settings)["executions"] == 2
+    assert run_step("repair_mirror", CONN_ID, settings)["executions"] == 2
     yield account
     account.put_faults([])
     open_hook(CONN_ID, settings).run(render("schema/0003_mirror.sql", settings), autocommit=True)
@@ -331,7 +331,7 @@ def test_values_that_somebody_changed_are_restored_without_any_ddl(mirrored: Acc
     mirrored.run(f"UPDATE {OWN_SCHEMA}.TEST_RESULTS SET LOCK_WAIT_COUNT = 9 WHERE TEST_ID = 'run-2'")
     mirrored.run(f"UPDATE {OWN_SCHEMA}.QUERY_EXECUTIONS SET QUERY_PARAMETERIZED_HASH = 'x' WHERE QUERY_ID = 'q2'")
     mirrored.put_faults([{"match": "ALTER TABLE", "errno": 3001, "message": "no DDL on a live benchmark"}])
-    counts = run_step("repair_mirror", open_hook(CONN_ID, settings), settings)
+    counts = run_step("repair_mirror", CONN_ID, settings)
     assert counts == {"columns_added": 0, "runs": 1, "executions": 1}
     assert mirror_of(mirrored) == before
 
@@ -342,34 +342,33 @@ def test_hashes_are_compared_in_bounded_groups_of_runs(
     before = mirror_of(mirrored)
     monkeypatch.setattr(cleanup, "RUNS_PER_HASH_GROUP", 1)
     mirrored.run(f"UPDATE {OWN_SCHEMA}.QUERY_EXECUTIONS SET QUERY_PARAMETERIZED_HASH = NULL")
-    assert run_step("repair_mirror", open_hook(CONN_ID, settings), settings)["executions"] == 2
+    assert run_step("repair_mirror", CONN_ID, settings)["executions"] == 2
     assert mirror_of(mirrored) == before
 
 
 def test_a_mirror_that_is_switched_off_is_left_alone(mirrored: Account) -> None:
     flakebench_sets_up_again(mirrored, "TEST_RESULTS")
     settings = Settings(mirror=False)
-    assert run_step("repair_mirror", open_hook(CONN_ID, settings), settings) == {}
+    assert run_step("repair_mirror", CONN_ID, settings) == {}
     assert "LOCK_WAIT_COUNT" not in mirrored.table("TEST_RESULTS")[0]
 
 
 def test_a_locked_table_fails_the_step_and_says_what_follows(mirrored: Account, settings: Settings) -> None:
     mirrored.put_faults([{"match": "UPDATE .*TEST_RESULTS.TEST_RESULTS", "errno": 625, "message": "locked"}])
     with pytest.raises(CleanupError, match=r"repair_mirror stopped: .*locked.*Airflow tries again"):
-        run_step("repair_mirror", open_hook(CONN_ID, settings), settings)
+        run_step("repair_mirror", CONN_ID, settings)
 
 
 @pytest.mark.parametrize(("to", "missing"), [(3, "0004_views"), (2, "0003_mirror, 0004_views"), (1, "0002_results")])
 def test_a_schema_that_is_rolled_back_is_left_as_it_is_and_the_step_says_what_to_run(
     mirrored: Account, settings: Settings, to: int, missing: str
 ) -> None:
-    hook = open_hook(CONN_ID, settings)
     try:
-        rollback(hook, settings, to)
+        rollback(open_hook(CONN_ID, settings), settings, to)
         before = everything(mirrored)
         for step in STEPS:
             with pytest.raises(CleanupError, match=f"{step} refuses, nothing was changed: {missing}.*enrichment_setup"):
-                run_step(step, hook, settings)
+                run_step(step, CONN_ID, settings)
         assert everything(mirrored) == before
     finally:
         drop_backups(mirrored)
