@@ -9,10 +9,11 @@ a task says that a privilege, a table or a column is missing. It may run at any 
    copied to `<table>_ROLLBACK` before it is dropped. Pause the other DAGs of the package before a rollback.
 2. **check** is one mapped task per view, table and setting. *Green*: in order, or a warning (in its log and in the
    report). *Red*: its message says what is missing, the current role and user, the statement to run and who may run it.
-   The checks do not depend on each other.
+   The checks do not depend on each other, but when the connection fails only those are made that need no login: each
+   of the others would try it again, until Snowflake locks the user.
 3. **take_pool_slot** runs in the pool of the enrichments; **check_pool** sees whether it was started.
-4. **report** shows every finding in one table, records them in `ENRICHMENT_OPERATIONS` (operation `DOCTOR`) and makes
-   the DAG run red when a check failed; warnings leave it green.
+4. **report** shows every finding in one table, records them in `ENRICHMENT_OPERATIONS` (operation `DOCTOR`; not when
+   the connection failed) and makes the DAG run red when a check failed; warnings leave it green.
 
 After a dry run or a rollback the checks are skipped. When `change_schema` is red, its message names the GRANT that the
 migration needs, and the checks are made all the same.
@@ -26,7 +27,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Param, TriggerRule, dag, task
+from airflow.sdk import Param, TriggerRule, WeightRule, dag, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.enrichment import settings as enrichment_settings
@@ -76,11 +77,11 @@ def enrichment_setup() -> None:
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def list_checks(*, params: Any = None) -> list[dict[str, str]]:
-        from include.enrichment.doctor import checks
+        from include.enrichment import doctor
 
         if params["dry_run"] or params["rollback_to"] is not None:
             raise AirflowSkipException("Nothing is checked after a dry run or a rollback; run this DAG without them")
-        return [check._asdict() for check in checks(SETTINGS.conn_id, enrichment_settings.current())]
+        return [check._asdict() for check in doctor.list_checks(SETTINGS.conn_id, enrichment_settings.current())]
 
     @task(map_index_template="{{ subject['name'] }} {{ subject['subject'] }}")
     def check(subject: dict[str, str], *, ti: Any = None) -> None:
@@ -91,7 +92,8 @@ def enrichment_setup() -> None:
         if finding.is_failure:
             raise AirflowFailException(finding.text)
 
-    @task(pool=SETTINGS.pool)
+    # a leaf would come last, behind every check, when check_pool has given up waiting
+    @task(pool=SETTINGS.pool, priority_weight=1000, weight_rule=WeightRule.ABSOLUTE)
     def take_pool_slot() -> None:
         """Started: the pool exists and gave a slot."""
 
@@ -105,18 +107,19 @@ def enrichment_setup() -> None:
             pool.give_up("take_pool_slot")
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
-    def report(changed: Any, listed: Any, *, ti: Any = None, dag_run: Any = None) -> dict[str, int]:
+    def report(changed: Any, listed: Any, *, ti: Any = None, dag_run: Any = None, params: Any = None) -> dict[str, int]:
         from include.enrichment import doctor
         from include.enrichment.operations import Operation
 
-        if changed is not None and not listed:
+        if changed is not None and (params["dry_run"] or params["rollback_to"] is not None):
             raise AirflowSkipException("Nothing was checked: this was a dry run or a rollback")
-        findings = doctor.collect(listed or [], ti.xcom_pull(task_ids=["check", "check_pool"], key="finding"))
+        pushed = ti.xcom_pull(task_ids=["check", "check_pool"], key="finding")
+        findings = doctor.collect(listed, pushed, SETTINGS.pool) if listed else []
         started_at = dag_run.start_date.astimezone(UTC).replace(tzinfo=None)
         operation = Operation("doctor", f"{dag_run.dag_id}/{dag_run.run_id}", started_at)
         counts = doctor.report(operation, SETTINGS.conn_id, enrichment_settings.current(), findings)
-        if changed is None:
-            raise AirflowFailException("change_schema failed; its message says why and what to do")
+        if changed is None or not listed:
+            raise AirflowFailException("change_schema or list_checks failed; its message says why and what to do")
         return counts
 
     changed = change_schema()

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from include.enrichment.catalogue import CATALOGUE, Readiness
-from include.enrichment.errors import grant_statement, is_privilege_error, object_grants
+from include.enrichment.errors import is_privilege_error, object_grants, view_grant
 from include.enrichment.migrations import APPLIED, migrations
 from include.enrichment.probes import Identity, Probe, ProbeSession, describe, is_locked, statements
 from include.enrichment.settings import PREFIX
@@ -53,7 +53,8 @@ FLAKEBENCH_COLUMNS: dict[str, tuple[str, ...]] = {
 _INVALID_IDENTIFIER = 904
 _NOBODY = "enrichment_doctor"
 _MIRROR_COLUMN = re.compile(r"ALTER TABLE \{\{ results \}\}\.(\w+) ADD COLUMN IF NOT EXISTS (\w+)")
-_OWNER = "As its owner or as ACCOUNTADMIN run"
+_OWN_TABLE = re.compile(r"(?ms)^CREATE TABLE IF NOT EXISTS \{\{ enrichment \}\}\.(\w+) \(\n(.*?)^\)")
+_OWN_COLUMN = re.compile(r"(?m)^  (?!CONSTRAINT )(\w+) ")
 
 
 def source_views(settings: Settings) -> list[str]:
@@ -82,6 +83,17 @@ def mirror_columns() -> frozenset[str]:
     )
 
 
+@cache
+def own_columns() -> dict[str, tuple[str, ...]]:
+    """Table of the package to the columns that the migrations give it; a test compares them with a parser's."""
+    files = ["schema/record.sql", *(step.path for step in migrations())]
+    return {
+        table: tuple(_OWN_COLUMN.findall(definitions))
+        for path in files
+        for table, definitions in _OWN_TABLE.findall((SQL_FOLDER / path).read_text())
+    }
+
+
 def check_view(probe: Probe) -> Finding:
     """A view of ACCOUNT_USAGE can be read, with every column that the package uses."""
     from snowflake.connector.errors import Error as SnowflakeError
@@ -95,8 +107,8 @@ def check_view(probe: Probe) -> Finding:
         except SnowflakeError as error:
             if is_privilege_error(error):
                 who = session.identity()
-                grant = grant_statement(probe.subject, who.grantee, probe.settings.account_usage_database)
-                next_action = f"As ACCOUNTADMIN run: {grant};{_without_the_view(probe.subject)}"
+                grant = view_grant(probe.subject, who.grantee, probe.settings.account_usage_database)
+                next_action = f"{grant}{_without_the_view(probe.subject)}"
                 return probe.refused(f"cannot read {name}", error, who, next_action)
             if error.errno == _INVALID_IDENTIFIER:
                 next_action = "Snowflake changed the view: look for a newer version of the package, or report it."
@@ -117,13 +129,13 @@ def check_flakebench_table(probe: Probe) -> Finding:
     name, settings = f"{probe.settings.results}.{probe.subject}", probe.settings
     with probe.session() as session:
         refused = _refused_privileges(session, "doctor/flakebench_tables.sql", probe.subject)
-        if probe.subject == "TEST_RESULTS" and not settings.mirror:
+        if not _is_updated(probe.subject, settings):
             refused.pop("UPDATE", None)
         if refused:
             who = session.identity()
             grants = _grants(refused, "TABLE", name, who)
             next_action = (
-                f"{_OWNER}: {grants}; If FlakeBench is somewhere else, set {PREFIX}RESULTS_DATABASE and "
+                f"{_as_owner(grants)} If FlakeBench is somewhere else, set {PREFIX}RESULTS_DATABASE and "
                 f"{PREFIX}RESULTS_SCHEMA."
             )
             return probe.failed(_refusal(refused, name, who), next_action)
@@ -139,20 +151,45 @@ def check_flakebench_table(probe: Probe) -> Finding:
     return probe.ok(f"{name} has the {len(FLAKEBENCH_COLUMNS[probe.subject])} columns that are used")
 
 
+def _is_updated(table: str, settings: Settings) -> bool:
+    """Whether a pass changes a table of FlakeBench's: the mirror, or the SF_* columns that QUERY_HISTORY fills."""
+    return settings.mirror if table == "TEST_RESULTS" else "QUERY_HISTORY" not in settings.disabled_types
+
+
 def check_own_object(probe: Probe) -> Finding:
-    """A table or view of the package exists; the role may read it, and write to a table."""
-    kind = own_objects(probe.settings)[probe.subject]
-    name = f"{probe.settings.enrichment}.{probe.subject}"
+    """A table or view of the package exists, a table with its columns; the role may do with it what a pass does."""
+    settings, kind = probe.settings, own_objects(probe.settings)[probe.subject]
+    path, name = f"doctor/own_{kind.lower()}s.sql", f"{settings.enrichment}.{probe.subject}"
     with probe.session() as session:
-        refused = _refused_privileges(session, f"doctor/own_{kind.lower()}s.sql", probe.subject)
+        if missing := _missing_columns(session, probe.subject):  # first: the probes name some of them
+            return _drifted(probe, name, missing, session.identity())
+        refused = _refused_privileges(session, path, probe.subject)
         if not refused:
-            return probe.ok(f"{name} can be read" + (" and written" if kind == "TABLE" else ""))
+            allowed = ", ".join(privilege for privilege, _ in _statements_of(path, probe.subject, settings))
+            return probe.ok(f"{name} is there, with {allowed}")
         who = session.identity()
     next_action = (
         "If the check migrations is not OK, run the DAG enrichment_setup (make migrate), which creates it. Otherwise "
-        f"the role lacks the privilege. {_OWNER}: {_grants(refused, kind, name, who)};"
+        f"the role lacks the privilege. {_as_owner(_grants(refused, kind, name, who))}"
     )
     return probe.failed(_refusal(refused, name, who), next_action)
+
+
+def _missing_columns(session: ProbeSession, table: str) -> list[str]:
+    """Columns that a table of the package should have; none of a view, or of a table that the role does not see."""
+    wanted, settings = own_columns().get(table), session.settings
+    found = _columns(session, settings, settings.enrichment_schema, table) if wanted else set()
+    return [column for column in wanted or () if column not in found] if found else []
+
+
+def _drifted(probe: Probe, name: str, missing: list[str], who: Identity) -> Finding:
+    """A table that was there before the migrations, which then leave it alone, or was changed after them."""
+    return probe.failed(
+        f"{name} lacks {', '.join(missing)}, which the migrations create. Current {who}.",
+        "If the check migrations is not OK, run the DAG enrichment_setup (make migrate). Otherwise the table was made "
+        f"or changed elsewhere. As its owner run ALTER TABLE {name} RENAME COLUMN ... TO ...; where a column has "
+        "another name, ALTER TABLE ... ADD COLUMN ...; where it is gone, with the type in include/sql/schema.",
+    )
 
 
 def check_temporary_table(probe: Probe) -> Finding:
@@ -169,7 +206,7 @@ def check_temporary_table(probe: Probe) -> Finding:
             grants = object_grants("USAGE", "SCHEMA", schema, who.grantee)
             database = f"GRANT USAGE ON DATABASE {probe.settings.results_database} TO ROLE {who.grantee}"
             what = f"cannot create a temporary table in {schema}"
-            return probe.refused(what, error, who, f"{_OWNER}: {database}; {grants};")
+            return probe.refused(what, error, who, _as_owner(f"{database}; {grants}"))
     return probe.ok(f"temporary tables can be created in {probe.settings.enrichment}")
 
 
@@ -250,6 +287,12 @@ def _refusal(refused: dict[str, str], name: str, who: Identity) -> str:
 
 def _grants(refused: dict[str, str], kind: str, name: str, who: Identity) -> str:
     return object_grants(", ".join(refused), kind, name, who.grantee, " ".join(refused.values()))
+
+
+def _as_owner(grants: str) -> str:
+    """Who may run them: the owner of what the first one opens."""
+    owner = "the database's owner" if grants.startswith("GRANT USAGE") else "its owner"
+    return f"As {owner} or as ACCOUNTADMIN run: {grants};"
 
 
 def _columns(session: ProbeSession, settings: Settings, schema: str, table: str) -> set[str]:

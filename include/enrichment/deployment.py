@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from include.enrichment.errors import as_entered, quoted
 from include.enrichment.probes import Identity, Probe, ProbeSession, statements
 from include.enrichment.settings import PREFIX
 
@@ -27,7 +28,7 @@ CLOCK_FAILURE_SECONDS = 300
 """A window ends 5 minutes after the run; a larger difference loses its last statements."""
 
 _UTC = frozenset({"UTC", "ETC/UTC"})
-_WAREHOUSE_OWNER = "As its owner, as SYSADMIN or as ACCOUNTADMIN run"
+_WAREHOUSE_OWNER = "As its owner or as ACCOUNTADMIN run"
 
 
 def check_connection(probe: Probe) -> Finding:
@@ -60,8 +61,8 @@ def check_connection(probe: Probe) -> Finding:
     if who.schema != settings.enrichment_schema:
         return probe.failed(
             f"schema {settings.enrichment} does not exist, or the role may not use it. Current {who}.",
-            f"If it does not exist, run as the database's owner: CREATE SCHEMA {settings.enrichment}; As its owner or "
-            f"as ACCOUNTADMIN run: GRANT USAGE ON SCHEMA {settings.enrichment} TO ROLE {who.grantee};",
+            f"As the database's owner or as ACCOUNTADMIN run: CREATE SCHEMA IF NOT EXISTS {settings.enrichment}; "
+            f"GRANT USAGE ON SCHEMA {settings.enrichment} TO ROLE {who.grantee};",
         )
     return probe.ok(f"{who}, schema {settings.enrichment}")
 
@@ -93,7 +94,7 @@ def judge_time_zone(probe: Probe, zone: str, who: Identity) -> Finding:
     return probe.failed(
         f"sessions are in {zone} although UTC is set at login. Current {who}.",
         "Remove what sets it after the login. As ACCOUNTADMIN or as the user run: "
-        f"ALTER USER {who.user} SET TIMEZONE = 'UTC';",
+        f"ALTER USER {quoted(str(who.user))} SET TIMEZONE = 'UTC';",
     )
 
 
@@ -113,8 +114,8 @@ def judge_statement_timeout(probe: Probe, session: int, warehouse: int | None, w
         return probe.warning(
             f"the warehouse {who.warehouse} stops a statement after {warehouse} s, before the {wanted} s of "
             f"{PREFIX}STATEMENT_TIMEOUT_SECONDS. Current {who}.",
-            f"{_WAREHOUSE_OWNER}: ALTER WAREHOUSE {who.warehouse} SET STATEMENT_TIMEOUT_IN_SECONDS = {wanted}; or use "
-            "another warehouse.",
+            f"{_WAREHOUSE_OWNER}: ALTER WAREHOUSE {quoted(str(who.warehouse))} SET STATEMENT_TIMEOUT_IN_SECONDS = "
+            f"{wanted}; or use another warehouse.",
         )
     return probe.ok(f"a statement is stopped after {wanted} s")
 
@@ -124,20 +125,20 @@ def check_warehouse(probe: Probe) -> Finding:
     path = "doctor/warehouse.sql"
     with probe.session() as session:
         who = session.identity()
-        wanted = probe.settings.warehouse or probe.hook().get_connection(probe.conn_id).extra_dejson.get("warehouse")
+        entered = probe.settings.warehouse or probe.hook().get_connection(probe.conn_id).extra_dejson.get("warehouse")
         if who.warehouse is None:
-            return judge_no_warehouse(probe, wanted, who)
+            return judge_no_warehouse(probe, as_entered(entered) if entered else None, who)
         statement = statements(path, probe.settings)["warehouse"]
         rows = [row for row in session.rows(statement, {"warehouse": who.warehouse}) if row["name"] == who.warehouse]
     if not rows:
-        return judge_no_warehouse(probe, who.warehouse, who)
+        return judge_no_warehouse(probe, quoted(who.warehouse), who)
     return judge_warehouse(probe, rows[0], who)
 
 
 def judge_no_warehouse(probe: Probe, wanted: str | None, who: Identity) -> Finding:
     """A session without a warehouse.
 
-    :param wanted: what the setting or the connection names
+    :param wanted: what the setting or the connection names, as a statement has to write it
     """
     if not wanted:
         return probe.failed(
@@ -155,9 +156,10 @@ def judge_warehouse(probe: Probe, row: Mapping[str, Any], who: Identity) -> Find
 
     :param row: of which ``name``, ``state``, ``auto_suspend`` (seconds; NULL or 0: never) and ``auto_resume`` are read
     """
-    name, state, suspends = row["name"], row["state"], _number(row["auto_suspend"])
-    if str(row["auto_resume"]).lower() == "false" and state != "STARTED":
-        return probe.failed(
+    name, state, suspends = quoted(row["name"]), row["state"], _number(row["auto_suspend"])
+    if str(row["auto_resume"]).lower() == "false":
+        judged = probe.warning if state == "STARTED" else probe.failed
+        return judged(
             f"{name} is {state} and does not resume by itself. Current {who}.",
             f"{_WAREHOUSE_OWNER}: ALTER WAREHOUSE {name} SET AUTO_RESUME = TRUE;",
         )

@@ -39,6 +39,9 @@ PROBES: dict[str, Callable[[Probe], Finding]] = {
 """Kind of a check to what it does."""
 
 
+_NEED_NO_LOGIN = frozenset({"connection", "versions"})
+
+
 class Check(NamedTuple):
     """One check; a mapped task gets it as ``{"name": ..., "subject": ...}``."""
 
@@ -80,17 +83,53 @@ def run_check(conn_id: str, settings: Settings, check: Check) -> Finding:
     return finding
 
 
+def list_checks(conn_id: str, settings: Settings) -> list[Check]:
+    """The checks that the DAG has to make; finds out whether the connection works.
+
+    Without it each further check would try the same login, until Snowflake locks the user; so only those are left that
+    need none, and the connection's own, which says why.
+    """
+    connection, *others = checks(conn_id, settings)
+    possible = [connection, *_possible(others, run_check(conn_id, settings, connection))]
+    if left_out := not_checked(conn_id, settings, possible):
+        log.warning("%s", left_out)
+    return possible
+
+
 def run_checks(conn_id: str, settings: Settings) -> Iterator[Finding]:
-    """All checks, one after the other: the imports of the provider do not survive threads."""
-    for check in checks(conn_id, settings):
+    """The checks, one after the other: the imports of the provider do not survive threads.
+
+    When the connection fails, only those that need no login; see :func:`list_checks`.
+    """
+    first, *others = checks(conn_id, settings)
+    connection = run_check(conn_id, settings, first)
+    yield connection
+    for check in _possible(others, connection):
         yield run_check(conn_id, settings, check)
 
 
-def collect(listed: Iterable[Mapping[str, str]], pushed: Iterable[Mapping[str, str] | None]) -> list[Finding]:
-    """The findings of the mapped tasks, and a failure for each check whose task ended without one.
+def _possible(others: Iterable[Check], connection: Finding) -> list[Check]:
+    return [check for check in others if not connection.is_failure or check.name in _NEED_NO_LOGIN]
+
+
+def not_checked(conn_id: str, settings: Settings, made: Iterable[tuple[str, str]]) -> str:
+    """A sentence that names the checks that were left out; empty when there are none.
+
+    :param made: check and subject of all others
+    """
+    done = {tuple(check) for check in made}
+    left_out = [f"{check.name} {check.subject}" for check in checks(conn_id, settings) if tuple(check) not in done]
+    return f"Not checked, because the connection failed: {', '.join(left_out)}." if left_out else ""
+
+
+def collect(
+    listed: Iterable[Mapping[str, str]], pushed: Iterable[Mapping[str, str] | None], pool: str
+) -> list[Finding]:
+    """The findings of the mapped tasks and of check_pool, and a failure for each whose task ended without one.
 
     :param listed: the checks, as mappings
     :param pushed: the findings, as mappings; None: a task had none
+    :param pool: the pool that was looked at
     """
     findings = [Finding.from_json(item) for item in pushed if item]
     answered = {(finding.check, finding.subject) for finding in findings}
@@ -102,14 +141,19 @@ def collect(listed: Iterable[Mapping[str, str]], pushed: Iterable[Mapping[str, s
             "the check ended without an answer, at its execution timeout or because its worker was lost.",
             "Look at its log in Airflow; run the doctor again.",
         )
-        for check in (Check(**item) for item in listed)
+        for check in (*(Check(**item) for item in listed), Check("pool", pool))
         if tuple(check) not in answered
     ]
     return [*findings, *missing]
 
 
 def record(operation: Operation, conn_id: str, settings: Settings, findings: Sequence[Finding]) -> None:
-    """Write the findings to ENRICHMENT_OPERATIONS; that it cannot be written is logged, not raised."""
+    """Write the findings to ENRICHMENT_OPERATIONS, unless the connection failed.
+
+    That they cannot be written is logged, not raised.
+    """
+    if any(finding.check == "connection" for finding in failures(findings)):
+        return  # one more login that fails
     status = "FAILED" if failures(findings) else "SUCCEEDED"
     details = {"counts": counts(findings), "findings": [finding.as_json() for finding in findings]}
     try:
@@ -135,7 +179,7 @@ def report(operation: Operation, conn_id: str, settings: Settings, findings: Seq
 
 
 def main() -> int:
-    """Run every check with the connection and settings of the environment, and print a line for each.
+    """Run the checks with the connection and settings of the environment, and print a line for each.
 
     :returns: 0; 1 when a check failed
     """
@@ -154,8 +198,9 @@ def main() -> int:
     for finding in run_checks(conn_id, settings):
         findings.append(finding)
         print(table([finding]), flush=True)
-    if findings[0].status is Status.OK:  # the connection
-        record(operation, conn_id, settings, findings)
+    if left_out := not_checked(conn_id, settings, [(finding.check, finding.subject) for finding in findings]):
+        print(f"\n{left_out}")
+    record(operation, conn_id, settings, findings)
     found = counts(findings)
     summary = ", ".join(f"{number} {status}" for status, number in found.items())
     print(f"\n{summary}. The pool is checked by the DAG enrichment_setup only.")

@@ -68,6 +68,8 @@ ERROR_NUMBERS: dict[int, Verdict] = {
     370001: Verdict(ErrorClass.TRANSIENT, "SNOWFLAKE_INTERNAL", _RETRIED),
     261000: Verdict(ErrorClass.TRANSIENT, "SNOWFLAKE_INTERNAL", _RETRIED),
     606: Verdict(ErrorClass.PERMANENT, "NO_WAREHOUSE", "Set a warehouse in the connection, then retry the run."),
+    # "This session does not have a current database": the role lacks USAGE on it, or it does not exist
+    90105: Verdict(ErrorClass.PERMANENT, "NO_DATABASE", "Do what the doctor's check connection says (make doctor)."),
     # compilation
     904: Verdict(ErrorClass.PERMANENT, "INVALID_IDENTIFIER", _SETUP),
     1003: Verdict(ErrorClass.PERMANENT, "SYNTAX", _REPORT),
@@ -88,12 +90,20 @@ ERROR_NUMBERS: dict[int, Verdict] = {
     251001: Verdict(ErrorClass.PERMANENT, "BAD_CONNECTION", "Correct the account in the Airflow connection."),
     390100: Verdict(ErrorClass.PERMANENT, "LOGIN_REFUSED", "Correct the credentials in the Airflow connection."),
     390144: Verdict(ErrorClass.PERMANENT, "LOGIN_REFUSED", "Correct the key pair in the Airflow connection."),
+    # "Role ... specified in the connect string is not granted to this user", "... does not exist or not authorized";
+    # 390189 and 390111 are in https://github.com/snowflakedb/gosnowflake/blob/master/errors.go
+    390186: Verdict(ErrorClass.PERMANENT, "LOGIN_REFUSED", "Grant the Airflow connection's role to its user."),
+    390189: Verdict(ErrorClass.PERMANENT, "LOGIN_REFUSED", "Grant the Airflow connection's role to its user."),
+    390111: Verdict(ErrorClass.TRANSIENT, "SESSION_EXPIRED", _RETRIED),
     390114: Verdict(ErrorClass.TRANSIENT, "SESSION_EXPIRED", _RETRIED),
     390112: Verdict(ErrorClass.TRANSIENT, "SESSION_EXPIRED", _RETRIED),
 }
 """Snowflake error number to verdict; a number that is not listed is transient, so that nothing is given up rashly."""
 
 UNLISTED = Verdict(ErrorClass.TRANSIENT, "SNOWFLAKE_ERROR", _RETRIED)
+
+ROLE_NUMBERS = frozenset({390186, 390189})
+"""Of the role that a login asks for: it does not exist, or the user does not have it."""
 
 _PRIVILEGE_NUMBERS = frozenset({2003, 2043, 3001})
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -108,8 +118,42 @@ VIEW_GRANTS: dict[str, str] = {
 """The SNOWFLAKE database role that opens a view; a view that no database role is documented for is missing."""
 
 
+_SNOWFLAKE_DATABASE = "SNOWFLAKE"
+_PLAIN_NAME = re.compile(r"[A-Z_][A-Z0-9_$]*")
+
+
+def quoted(name: str) -> str:
+    """The name of a role, user or warehouse as a statement has to write it: in quotes unless it needs none."""
+    if _PLAIN_NAME.fullmatch(name) or name.startswith('"'):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def as_entered(name: str) -> str:
+    """:func:`quoted` for a name of an Airflow connection, where Snowflake reads a plain one in any case."""
+    return name.upper() if _PLAIN_NAME.fullmatch(name.upper()) else quoted(name)
+
+
+def view_grant(view: str, role: str, database: str) -> str:
+    """Who lets a role read a view of ACCOUNT_USAGE, and with which statements.
+
+    :param role: as a statement has to write it; see :func:`quoted`
+    """
+    who = "ACCOUNTADMIN" if database == _SNOWFLAKE_DATABASE else f"the owner of the database {database}"
+    return f"As {who} run: {grant_statement(view, role, database)};"
+
+
 def grant_statement(view: str, role: str, database: str) -> str:
-    """The statement that lets a role read a view of ACCOUNT_USAGE; ACCOUNTADMIN may run it."""
+    """The statements that let a role read a view of ACCOUNT_USAGE, without the last semicolon.
+
+    The database roles exist in the database SNOWFLAKE only; another one holds copies, with grants of their own.
+    """
+    if database != _SNOWFLAKE_DATABASE:
+        schema = f"{database}.ACCOUNT_USAGE"
+        return (
+            f"GRANT USAGE ON DATABASE {database} TO ROLE {role}; GRANT USAGE ON SCHEMA {schema} TO ROLE {role}; "
+            f"GRANT SELECT ON VIEW {schema}.{view} TO ROLE {role}"
+        )
     database_role = VIEW_GRANTS.get(view)
     if database_role is None:
         return f"GRANT IMPORTED PRIVILEGES ON DATABASE {database} TO ROLE {role}"
@@ -125,10 +169,13 @@ def is_privilege_error(error: BaseException) -> bool:
 
 
 def object_grants(privileges: str, kind: str, name: str, role: str, error_text: str = "") -> str:
-    """The statements that open one object outside ACCOUNT_USAGE; its owner or ACCOUNTADMIN may run them.
+    """The statements that open one object outside ACCOUNT_USAGE, without the last semicolon.
+
+    ACCOUNTADMIN may run them, and the object's owner; when they begin with USAGE on its database, that one's owner.
 
     :param kind: ``TABLE``, ``VIEW``, ``SCHEMA``
     :param name: qualified
+    :param role: as a statement has to write it; see :func:`quoted`
     :param error_text: what Snowflake said; USAGE is granted too when the database or schema is what it does not show
     """
     database, schema = name.split(".")[:2]
@@ -152,11 +199,11 @@ def classify(error: SnowflakeError, settings: Settings, source_view: str, role: 
     if error.sqlstate == _INSUFFICIENT_PRIVILEGE or number in _PRIVILEGE_NUMBERS:
         view = _unreadable_view(text, settings, source_view)
         if view is not None:
-            grant = grant_statement(view, role, settings.account_usage_database)
+            grant = view_grant(view, quoted(role), settings.account_usage_database)
             return Verdict(
                 ErrorClass.NO_PRIVILEGE,
                 "NO_PRIVILEGE",
-                f"Role {role} cannot read {settings.account_usage}.{view}. As ACCOUNTADMIN run: {grant};",
+                f"Role {role} cannot read {settings.account_usage}.{view}. {grant}",
             )
     return ERROR_NUMBERS.get(number, UNLISTED)
 

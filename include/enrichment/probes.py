@@ -8,8 +8,18 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.enrichment.errors import ERROR_NUMBERS, UNLISTED, ErrorClass, is_privilege_error, safe_text
+from include.enrichment.errors import (
+    ERROR_NUMBERS,
+    ROLE_NUMBERS,
+    UNLISTED,
+    ErrorClass,
+    as_entered,
+    is_privilege_error,
+    quoted,
+    safe_text,
+)
 from include.enrichment.findings import Finding, Status
+from include.enrichment.settings import PREFIX
 from include.enrichment.snowflake import open_hook, rows_as_mappings
 from include.enrichment.templates import render
 
@@ -29,7 +39,13 @@ PROBE_LOCK_TIMEOUT_SECONDS = 5
 _NAME = re.compile(r"^-- probe: (.+)$", re.MULTILINE)
 _CONNECTION_NUMBERS = range(250000, 252000)
 _LOGIN_NUMBERS = range(390000, 400000)
+_CORRECT = (
+    "Correct the Airflow connection, or in Snowflake what keeps its user from logging in (a network policy, a lock, an "
+    "expired token)."
+)
 _RUN_AGAIN = "Run the doctor again; if it stays so, look whether Snowflake and the warehouse are well."
+
+_UNKNOWN_ROLE = "<the connection's role>"
 
 Row = dict[str, Any]
 
@@ -52,11 +68,11 @@ class Identity:
 
     @property
     def grantee(self) -> str:
-        """The role, for a GRANT."""
-        return self.role or "<the connection's role>"
+        """The role as a GRANT has to write it."""
+        return quoted(self.role) if self.role else _UNKNOWN_ROLE
 
     def __str__(self) -> str:
-        return f"role {self.grantee}, user {self.user or '<unknown>'}"
+        return f"role {self.role or _UNKNOWN_ROLE}, user {self.user or '<unknown>'}"
 
 
 @dataclass(frozen=True)
@@ -137,12 +153,29 @@ class Probe:
         if not hasattr(error, "errno"):
             next_action = "Look at the connection and at the task's log; report it if neither says why."
             return self.failed(f"{type(error).__name__}: {safe_text(error)}.", next_action)
-        verdict = ERROR_NUMBERS.get(number, UNLISTED)
-        next_action = _RUN_AGAIN if verdict.error_class is ErrorClass.TRANSIENT else verdict.next_action
+        next_action = self._next_action(number)
         is_login = number in _CONNECTION_NUMBERS or number in _LOGIN_NUMBERS
         who = Identity() if is_login else self._identity_of_another_session()
         asked_as = f" Current {who}." if who.user else f" Airflow connection {self.conn_id}."
         return self.failed(f"{describe(error)}.{asked_as}", next_action)
+
+    def _next_action(self, number: int) -> str:
+        if number in ROLE_NUMBERS:
+            return self._role_grant()
+        if number in _LOGIN_NUMBERS and number not in ERROR_NUMBERS:
+            return _CORRECT
+        verdict = ERROR_NUMBERS.get(number, UNLISTED)
+        return _RUN_AGAIN if verdict.error_class is ErrorClass.TRANSIENT else verdict.next_action
+
+    def _role_grant(self) -> str:
+        connection = self.hook().get_connection(self.conn_id)
+        role = self.settings.role or connection.extra_dejson.get("role")
+        granted = as_entered(role) if role else _UNKNOWN_ROLE
+        login = as_entered(connection.login) if connection.login else "<the connection's user>"
+        return (
+            f"As the role's owner or as SECURITYADMIN run: GRANT ROLE {granted} TO USER {login}; If there is no such "
+            f"role, create it, or name another one in the Airflow connection or with {PREFIX}ROLE."
+        )
 
     def _identity_of_another_session(self) -> Identity:
         try:

@@ -67,6 +67,14 @@ def test_only_the_task_that_proves_the_pool_depends_on_it(dag: DAG) -> None:
     assert set(pools.values()) <= {"default_pool", None}
 
 
+def test_the_task_that_proves_the_pool_starts_before_the_checks(dag: DAG) -> None:
+    """A leaf has the lowest effective priority; behind slow checks it would start when nobody looks any more."""
+    task: Any = dag.get_task("take_pool_slot")
+    assert task.weight_rule == "absolute"
+    checks = 100  # each mapped task counts as one
+    assert task.priority_weight > checks + len(dag.tasks)
+
+
 def test_a_probe_answers_fast_and_is_not_repeated(dag: DAG) -> None:
     from include.enrichment.pool import WAIT_SECONDS
     from include.enrichment.probes import PROBE_TIMEOUT_SECONDS

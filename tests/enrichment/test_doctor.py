@@ -13,7 +13,6 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from include.enrichment import deployment, doctor, pool
-from include.enrichment.errors import grant_statement, is_privilege_error, object_grants
 from include.enrichment.findings import Finding, Status, counts, table
 from include.enrichment.operations import Operation
 from include.enrichment.probes import Identity, Probe
@@ -26,12 +25,6 @@ NOW = datetime(2026, 11, 21, 12)
 @pytest.fixture
 def probe(settings: Settings) -> Probe:
     return Probe("snowflake_default", settings, "check", "subject")
-
-
-class FakeError(Exception):
-    def __init__(self, errno: int, sqlstate: str = "02000") -> None:
-        super().__init__("Object does not exist or not authorized.")
-        self.errno, self.sqlstate = errno, sqlstate
 
 
 # What is checked
@@ -76,7 +69,11 @@ def test_an_error_of_a_probe_is_its_finding(monkeypatch: pytest.MonkeyPatch, set
             Status.FAILED,
             "ALTER WAREHOUSE WH SET AUTO_RESUME = TRUE;",
         ),
-        ({"state": "STARTED", "auto_suspend": 60, "auto_resume": "false"}, Status.OK, ""),
+        (
+            {"state": "STARTED", "auto_suspend": 60, "auto_resume": "false"},
+            Status.WARNING,
+            "ALTER WAREHOUSE WH SET AUTO_RESUME = TRUE;",
+        ),
     ],
 )
 def test_a_warehouse_wakes_up_and_goes_to_sleep_by_itself(
@@ -91,7 +88,9 @@ def test_a_warehouse_wakes_up_and_goes_to_sleep_by_itself(
 def test_a_warehouse_that_the_role_may_not_use_is_named_with_its_grant(probe: Probe) -> None:
     finding = deployment.judge_no_warehouse(probe, "WH", WHO)
     assert finding.status is Status.FAILED
-    assert "GRANT USAGE ON WAREHOUSE WH TO ROLE ENRICHMENT_ROLE;" in finding.next_action
+    assert finding.next_action == (
+        "As its owner or as ACCOUNTADMIN run: GRANT USAGE ON WAREHOUSE WH TO ROLE ENRICHMENT_ROLE;"
+    )
     assert "Set the warehouse" in deployment.judge_no_warehouse(probe, None, WHO).next_action
 
 
@@ -172,51 +171,12 @@ def test_another_version_is_a_warning_with_the_tested_one(probe: Probe, version:
     assert "providers" not in finding.next_action
 
 
-# Grants
-
-
-@pytest.mark.parametrize(
-    ("view", "grant"),
-    [
-        ("QUERY_HISTORY", "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE R"),
-        ("AGGREGATE_QUERY_HISTORY", "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE R"),
-        ("QUERY_INSIGHTS", "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE R"),
-        ("HYBRID_TABLE_USAGE_HISTORY", "GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE R"),
-        ("LOCK_WAIT_HISTORY", "GRANT IMPORTED PRIVILEGES ON DATABASE SNOWFLAKE TO ROLE R"),
-    ],
-)
-def test_each_view_has_the_documented_grant(view: str, grant: str) -> None:
-    assert grant_statement(view, "R", "SNOWFLAKE") == grant
-
-
-@pytest.mark.parametrize(
-    ("text", "granted_too"),
-    [
-        ("Object 'D.S.T' does not exist or not authorized.", ""),
-        ("Schema 'D.S' does not exist or not authorized.", "GRANT USAGE ON SCHEMA D.S TO ROLE R; "),
-        (
-            "Database 'D' does not exist or not authorized.",
-            "GRANT USAGE ON DATABASE D TO ROLE R; GRANT USAGE ON SCHEMA D.S TO ROLE R; ",
-        ),
-    ],
-)
-def test_usage_is_granted_where_snowflake_hides_more_than_the_object(text: str, granted_too: str) -> None:
-    assert object_grants("SELECT", "TABLE", "D.S.T", "R", text) == f"{granted_too}GRANT SELECT ON TABLE D.S.T TO ROLE R"
-
-
-def test_a_missing_privilege_is_told_by_number_or_sqlstate() -> None:
-    assert is_privilege_error(FakeError(2003))
-    assert is_privilege_error(FakeError(3001, "42501"))
-    assert is_privilege_error(FakeError(1, "42501"))
-    assert not is_privilege_error(FakeError(630, "57014"))
-    assert not is_privilege_error(ValueError())
-
-
 # Report
 
 
 OK = Finding("view", "A", Status.OK, "fine")
 WARNING = Finding("view", "B", Status.WARNING, "odd", "Look.")
+POOL = Finding("pool", "enrichers", Status.OK, "a task got a slot")
 FAILED = Finding("view", "C", Status.FAILED, "missing", "GRANT it;")
 
 
@@ -232,9 +192,20 @@ def test_the_table_has_a_line_per_finding_and_one_per_next_action() -> None:
 
 def test_a_check_that_ended_without_an_answer_has_failed() -> None:
     listed = [{"name": "view", "subject": name} for name in "ABC"]
-    found = doctor.collect(listed, [OK.as_json(), None, FAILED.as_json()])
-    assert counts(found) == {"OK": 1, "WARNING": 0, "FAILED": 2}
+    found = doctor.collect(listed, [OK.as_json(), None, FAILED.as_json(), POOL.as_json()], POOL.subject)
+    assert counts(found) == {"OK": 2, "WARNING": 0, "FAILED": 2}
     assert [item.subject for item in found if "without an answer" in item.message] == ["B"]
+
+
+def test_a_check_of_the_pool_that_crashed_has_failed() -> None:
+    (found,) = doctor.collect([], [None], "enrichers")
+    assert (found.check, found.subject, found.status) == ("pool", "enrichers", Status.FAILED)
+    assert doctor.collect([], [POOL.as_json()], POOL.subject) == [POOL]
+
+
+def test_without_a_connection_nothing_is_recorded(operation: Recorded, settings: Settings) -> None:
+    doctor.record(operation, "c", settings, [Finding("connection", "c", Status.FAILED, "refused"), OK])
+    assert operation.written == []
 
 
 class Recorded(Operation):

@@ -39,6 +39,9 @@ def classified(
         (1003, "PERMANENT", "SYNTAX"),
         (2003, "PERMANENT", "MISSING_OBJECT"),
         (390100, "PERMANENT", "LOGIN_REFUSED"),
+        (390186, "PERMANENT", "LOGIN_REFUSED"),
+        (390189, "PERMANENT", "LOGIN_REFUSED"),
+        (90105, "PERMANENT", "NO_DATABASE"),
         (100038, "PERMANENT", "BAD_VALUE"),
         (999999, "TRANSIENT", "SNOWFLAKE_ERROR"),
     ],
@@ -93,7 +96,15 @@ def test_another_account_usage_database_is_recognised_by_its_setting() -> None:
     settings = Settings(account_usage_database="COPY")
     error = ProgrammingError(msg=MISSING.format("COPY.ACCOUNT_USAGE.QUERY_HISTORY"), errno=2003, sqlstate="42501")
     verdict = classify(error, settings, "QUERY_HISTORY", ROLE)
-    assert "GRANT DATABASE ROLE COPY.GOVERNANCE_VIEWER TO ROLE LOADER;" in verdict.next_action
+    assert "As the owner of the database COPY run: GRANT USAGE ON DATABASE COPY TO ROLE LOADER;" in verdict.next_action
+    assert "GRANT SELECT ON VIEW COPY.ACCOUNT_USAGE.QUERY_HISTORY TO ROLE LOADER;" in verdict.next_action
+    assert "DATABASE ROLE" not in verdict.next_action
+
+
+def test_a_role_that_needs_quotes_has_them_in_the_grant() -> None:
+    error = ProgrammingError(msg=MISSING.format("SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY"), errno=2003, sqlstate="42501")
+    verdict = classify(error, Settings(), "QUERY_HISTORY", "svc-flake bench")
+    assert 'GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE "svc-flake bench";' in verdict.next_action
 
 
 @pytest.mark.parametrize("number", [2003, 2043])

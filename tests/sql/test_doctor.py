@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+from pytest_mock import MockerFixture
 
 from include.enrichment import doctor, setup
 from include.enrichment.access import source_views
@@ -124,6 +128,85 @@ def test_without_the_mirror_test_results_is_only_read(account: Account, settings
     assert not_ok(examine(without, "flakebench")) == []
 
 
+def test_query_executions_is_only_read_without_the_type_that_fills_it(account: Account, settings: Settings) -> None:
+    """The mirror does not matter: QUERY_HISTORY fills the SF_* columns without it, and the hashes are its own."""
+    account.put_faults([refused(r"^\s*UPDATE \S+\.QUERY_EXECUTIONS\b", errno=3001, sqlstate="42501")])
+    without_mirror = settings.model_copy(update={"mirror": False})
+    assert not_ok(examine(without_mirror, "flakebench")) == ["flakebench QUERY_EXECUTIONS"]
+    without_type = settings.model_copy(update={"disabled_types": ("QUERY_HISTORY",)})
+    assert not_ok(examine(without_type, "flakebench")) == []
+
+
+def test_privileges_that_no_template_needs_are_not_asked_for(account: Account, settings: Settings) -> None:
+    patterns = [
+        r"^\s*UPDATE \S+\.(AGGREGATE_QUERY_METRICS|HYBRID_TABLE_CREDITS|DELAYED_ENRICHMENT_ATTEMPTS)\b",
+        r"^\s*(INSERT INTO|DELETE FROM) \S+\.ENRICHMENT_PASS_LOCK\b",
+        r"^\s*(INSERT INTO|UPDATE|DELETE FROM) \S+\.ENRICHMENT_MIGRATIONS\b",
+    ]
+    account.put_faults([refused(pattern, errno=3001, sqlstate="42501") for pattern in patterns])
+    assert not_ok(examine(settings, "object")) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("DELAYED_ENRICHMENT_TASKS", ["LEASE_EXPIRES_AT"]),
+        ("HYBRID_TABLE_CREDITS", ["TEST_ID", "CREDITS_USED"]),  # a NOT NULL one too, which a probe names
+    ],
+)
+def test_a_table_of_ours_that_lacks_columns_names_them(
+    account: Account, settings: Settings, table: str, columns: list[str]
+) -> None:
+    name = f"{OWN_SCHEMA}.{table}"
+    for column in columns:
+        account.run(f"ALTER TABLE {name} RENAME COLUMN {column} TO {column}_ELSEWHERE")
+    try:
+        findings = examine(settings, "object")
+    finally:
+        for column in columns:
+            account.run(f"ALTER TABLE {name} RENAME COLUMN {column}_ELSEWHERE TO {column}")
+    (failed,) = (finding for finding in findings if finding.is_failure and finding.subject == table)
+    assert f"{name} lacks {', '.join(columns)}, which the migrations create." in failed.message
+    assert f"ALTER TABLE {name} RENAME COLUMN" in failed.next_action
+    assert {finding.subject for finding in findings if finding.is_failure and finding.subject.startswith("V_")} == set()
+
+
+def test_a_table_that_was_there_before_the_migrations_is_not_taken_for_theirs(
+    altered: Account, settings: Settings
+) -> None:
+    """CREATE TABLE IF NOT EXISTS leaves it as it is."""
+    name = f"{OWN_SCHEMA}.QUERY_INSIGHTS_CACHE"
+    altered.run(f"DROP TABLE {name}")
+    altered.run(f"CREATE TABLE {name} (INSIGHT_ID VARCHAR, TEST_ID VARCHAR, RUN_ID VARCHAR)")
+    altered.run(f"DELETE FROM {OWN_SCHEMA}.ENRICHMENT_MIGRATIONS")
+    altered.migrate()
+    try:
+        findings = examine(settings, "migrations", "object")
+    finally:
+        altered.run(f"DROP TABLE {name}")
+    assert not_ok(findings) == ["object QUERY_INSIGHTS_CACHE"]
+    assert " lacks QUERY_ID, INSIGHT_INSTANCE_ID, " in next(item.message for item in findings if item.is_failure)
+
+
+@pytest.mark.parametrize(
+    ("said", "who", "first"),
+    [
+        ("Table 'T' does not exist or not authorized.", "its owner", "GRANT SELECT ON TABLE"),
+        (
+            "Database 'FLAKEBENCH' does not exist or not authorized.",
+            "the database's owner",
+            "GRANT USAGE ON DATABASE FLAKEBENCH",
+        ),
+    ],
+)
+def test_who_may_run_the_grants_is_the_owner_of_what_the_first_opens(
+    account: Account, settings: Settings, said: str, who: str, first: str
+) -> None:
+    account.put_faults([refused(r"FROM \S+\.RUN_STATUS\b", message=said)])
+    (failed,) = (finding for finding in examine(settings, "flakebench") if finding.is_failure)
+    assert f"As {who} or as ACCOUNTADMIN run: {first} " in failed.next_action
+
+
 def test_a_table_that_somebody_has_locked_is_no_failure(account: Account, settings: Settings) -> None:
     account.put_faults([refused(r"^\s*UPDATE FLAKEBENCH\.TEST_RESULTS\.TEST_RESULTS\b", errno=625, sqlstate="57014")])
     assert not_ok(examine(settings, "flakebench")) == []
@@ -132,6 +215,7 @@ def test_a_table_that_somebody_has_locked_is_no_failure(account: Account, settin
 def test_temporary_tables_need_usage(account: Account, settings: Settings) -> None:
     account.put_faults([refused(r"TEMPORARY TABLE", errno=3001, sqlstate="42501")])
     (failed,) = examine(settings, "session tables")
+    assert failed.next_action.startswith("As the database's owner or as ACCOUNTADMIN run: GRANT USAGE ON DATABASE ")
     assert f"GRANT USAGE ON SCHEMA {OWN_SCHEMA} TO ROLE FLAKEBENCH_ROLE;" in failed.next_action
 
 
@@ -197,15 +281,40 @@ def test_without_a_warehouse_in_the_connection_the_message_says_where_to_set_it(
     assert "Set the warehouse in the Airflow connection." in failed.next_action
 
 
-def test_a_wrong_password_fails_every_check_and_stops_none(
-    account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def wrong_logins(account: Account, monkeypatch: pytest.MonkeyPatch, mocker: MockerFixture) -> MagicMock:
+    """A connection with a wrong password, and who counts the logins."""
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", replace(account.local, password="wrong").airflow_json())
+    return mocker.spy(SnowflakeHook, "get_conn")
+
+
+def test_a_wrong_password_is_tried_once_and_the_checks_that_need_a_login_are_left_out(
+    settings: Settings, wrong_logins: MagicMock
 ) -> None:
-    connection = json.loads(account.local.airflow_json()) | {"password": "wrong"}
-    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
-    findings = examine(settings, "connection", "session", "migrations")
-    assert [item.status for item in findings] == [Status.FAILED] * 4
-    assert all("Correct the credentials in the Airflow connection." in item.next_action for item in findings)
-    assert "wrong" not in " ".join(item.text for item in findings)
+    """Snowflake locks a user after a few refused logins."""
+    findings = list(doctor.run_checks(CONN_ID, settings))
+    doctor.record(Operation("doctor", "shell", datetime(2026, 11, 21)), CONN_ID, settings, findings)
+    assert wrong_logins.call_count == 1
+    assert [item.label for item in findings] == [f"connection {CONN_ID}", "versions installed"]
+    assert findings[0].is_failure
+    assert "Correct the credentials in the Airflow connection." in findings[0].next_action
+    assert "wrong" not in findings[0].text
+    told = doctor.not_checked(CONN_ID, settings, [(item.check, item.subject) for item in findings])
+    assert told.startswith("Not checked, because the connection failed: session TIMEZONE, ")
+    assert told.endswith(f"mirror {settings.results}.")
+
+
+def test_the_dag_maps_only_what_needs_no_login_when_the_connection_fails(
+    settings: Settings, wrong_logins: MagicMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed = doctor.list_checks(CONN_ID, settings)
+    assert wrong_logins.call_count == 1
+    assert listed == [("connection", CONN_ID), ("versions", "installed")]
+    assert "Not checked, because the connection failed: session TIMEZONE" in caplog.text
+
+
+def test_with_a_connection_the_dag_maps_every_check(account: Account, settings: Settings) -> None:
+    assert doctor.list_checks(CONN_ID, settings) == checks(CONN_ID, settings)
 
 
 @pytest.mark.parametrize(

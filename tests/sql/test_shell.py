@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,15 @@ def test_the_doctor_exits_with_1_and_says_the_next_action(account: Account, conn
     (row,) = account.table("ENRICHMENT_OPERATIONS")
     assert (row["OPERATION"], row["STATUS"]) == ("DOCTOR", "FAILED")
     assert row["PERFORMED_BY"].startswith("shell/")
+
+
+def test_without_a_login_the_doctor_says_what_it_did_not_check(account: Account) -> None:
+    ended = run("include.enrichment.doctor", **replace(account.local, password="wrong").environment())
+    assert ended.returncode == 1
+    lines = ended.stdout.splitlines()
+    assert [line.split()[:2] for line in lines if line.startswith("FAILED")] == [["FAILED", "connection"]]
+    assert any(line.startswith("Not checked, because the connection failed: session TIMEZONE,") for line in lines)
+    assert lines[-1].startswith("1 OK, 0 WARNING, 1 FAILED.")
 
 
 def test_a_deployment_without_make_asks_the_connection_of_its_environment(account: Account) -> None:
