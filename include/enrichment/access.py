@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from include.enrichment.catalogue import CATALOGUE, Readiness
 from include.enrichment.errors import is_privilege_error, object_grants, view_grant
-from include.enrichment.migrations import APPLIED, migrations
+from include.enrichment.migrations import APPLIED, created_columns, migrations
 from include.enrichment.probes import Identity, Probe, ProbeSession, describe, is_locked, statements
 from include.enrichment.settings import PREFIX
 from include.enrichment.templates import SQL_FOLDER, render
@@ -53,8 +53,6 @@ FLAKEBENCH_COLUMNS: dict[str, tuple[str, ...]] = {
 _INVALID_IDENTIFIER = 904
 _NOBODY = "enrichment_doctor"
 _MIRROR_COLUMN = re.compile(r"ALTER TABLE \{\{ results \}\}\.(\w+) ADD COLUMN IF NOT EXISTS (\w+)")
-_OWN_TABLE = re.compile(r"(?ms)^CREATE TABLE IF NOT EXISTS \{\{ enrichment \}\}\.(\w+) \(\n(.*?)^\)")
-_OWN_COLUMN = re.compile(r"(?m)^  (?!CONSTRAINT )(\w+) ")
 
 
 def source_views(settings: Settings) -> list[str]:
@@ -83,15 +81,10 @@ def mirror_columns() -> frozenset[str]:
     )
 
 
-@cache
-def own_columns() -> dict[str, tuple[str, ...]]:
+def own_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Table of the package to the columns that the migrations give it; a test compares them with a parser's."""
-    files = ["schema/record.sql", *(step.path for step in migrations())]
-    return {
-        table: tuple(_OWN_COLUMN.findall(definitions))
-        for path in files
-        for table, definitions in _OWN_TABLE.findall((SQL_FOLDER / path).read_text())
-    }
+    text = "\n".join(render(path, settings) for path in ("schema/record.sql", *(step.path for step in migrations())))
+    return {name.rpartition(".")[2]: columns for name, columns in created_columns(text).items()}
 
 
 def check_view(probe: Probe) -> Finding:
@@ -177,9 +170,10 @@ def check_own_object(probe: Probe) -> Finding:
 
 def _missing_columns(session: ProbeSession, table: str) -> list[str]:
     """Columns that a table of the package should have; none of a view, or of a table that the role does not see."""
-    wanted, settings = own_columns().get(table), session.settings
+    settings = session.settings
+    wanted = own_columns(settings).get(table, ())
     found = _columns(session, settings, settings.enrichment_schema, table) if wanted else set()
-    return [column for column in wanted or () if column not in found] if found else []
+    return [column for column in wanted if column not in found] if found else []
 
 
 def _drifted(probe: Probe, name: str, missing: list[str], who: Identity) -> Finding:

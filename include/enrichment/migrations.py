@@ -137,6 +137,11 @@ def applied(hook: DbApiHook, settings: Settings) -> set[int]:
     return _in_force(_recorded(hook, settings, _existing(hook, settings)))
 
 
+def created_columns(text: str) -> dict[str, tuple[str, ...]]:
+    """Qualified name to columns, of every table that rendered migrations create."""
+    return {name: tuple(_CREATED_COLUMN.findall(columns)) for name, columns in _CREATED_TABLE.findall(text)}
+
+
 def plan_migration(hook: DbApiHook, settings: Settings) -> list[PlannedStep]:
     """What :func:`migrate` would do; reads only, and creates not even the record.
 
@@ -336,10 +341,10 @@ def _pending(recorded: Mapping[int, _Record], existing: Existing, settings: Sett
 def _refuse_other_tables(plan: list[PlannedStep], existing: Existing) -> None:
     """IF NOT EXISTS leaves a table as it is, also one that somebody else made with other columns."""
     lines = []
-    for match in (_CREATED_TABLE.match(text) for planned in plan for text in planned.statements):
-        if match and existing.has(name := match[1]):
-            missing = [column for column in _CREATED_COLUMN.findall(match[2]) if not existing.has(name, column)]
-            lines += [f"  {name} lacks {', '.join(missing)}: {_renaming(name, existing)}"] if missing else []
+    for name, columns in created_columns("\n".join(text for planned in plan for text in planned.statements)).items():
+        missing = [column for column in columns if not existing.has(name, column)]
+        if missing and existing.has(name):
+            lines.append(f"  {name} lacks {', '.join(missing)}: {_renaming(name, existing)}")
     if lines:
         raise MigrationError(
             "Migration is refused, nothing was changed: there are tables of these names with other columns. "

@@ -171,23 +171,6 @@ def test_a_table_of_ours_that_lacks_columns_names_them(
     assert {finding.subject for finding in findings if finding.is_failure and finding.subject.startswith("V_")} == set()
 
 
-def test_a_table_that_was_there_before_the_migrations_is_not_taken_for_theirs(
-    altered: Account, settings: Settings
-) -> None:
-    """CREATE TABLE IF NOT EXISTS leaves it as it is."""
-    name = f"{OWN_SCHEMA}.QUERY_INSIGHTS_CACHE"
-    altered.run(f"DROP TABLE {name}")
-    altered.run(f"CREATE TABLE {name} (INSIGHT_ID VARCHAR, TEST_ID VARCHAR, RUN_ID VARCHAR)")
-    altered.run(f"DELETE FROM {OWN_SCHEMA}.ENRICHMENT_MIGRATIONS")
-    altered.migrate()
-    try:
-        findings = examine(settings, "migrations", "object")
-    finally:
-        altered.run(f"DROP TABLE {name}")
-    assert not_ok(findings) == ["object QUERY_INSIGHTS_CACHE"]
-    assert " lacks QUERY_ID, INSIGHT_INSTANCE_ID, " in next(item.message for item in findings if item.is_failure)
-
-
 @pytest.mark.parametrize(
     ("said", "who", "first"),
     [

@@ -70,7 +70,7 @@ def test_every_object_of_the_migrations_is_checked_and_no_other(ours: Schema) ->
 
 def test_the_columns_of_each_table_are_those_that_the_migrations_create(ours: Schema) -> None:
     tables = [table for table in ours.tables.values() if table.kind == "TABLE"]
-    assert {name: set(columns) for name, columns in own_columns().items()} == {
+    assert {name: set(columns) for name, columns in own_columns(Settings()).items()} == {
         table.name.rpartition(".")[2]: {column.name for column in table.columns} for table in tables
     }
 
