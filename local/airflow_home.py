@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,9 @@ DAG_IDS = {file.stem for file in (PROJECT / "dags").glob("*.py")}
 POOL = "snowflake_enrichment"
 POOL_SLOTS = 8
 _START_SECONDS = 120.0
-WITHOUT_SCHEDULER = ("api-server", "dag-processor")
+_REPLY_SECONDS = 90.0  # longer than a call waits for SQLite's only writer
+WITHOUT_SCHEDULER = ("api-server", "execution-api", "dag-processor")
 SCHEDULER = "scheduler"
-_ARGUMENTS = {SCHEDULER: ["--skip-serve-logs"]}  # the log server would listen on every interface
 
 
 class PortTakenError(Exception):
@@ -65,11 +65,13 @@ class AirflowHome:
     :param folder: AIRFLOW_HOME; created
     :param port: of the API server, which serves the UI too
     :param extra: environment variables on top, the Snowflake connection among them
+    :param execution_port: of the API that running tasks report to
     """
 
     folder: Path
     port: int
     extra: dict[str, str]
+    execution_port: int = field(default_factory=free_port)
 
     @property
     def url(self) -> str:
@@ -113,7 +115,7 @@ class AirflowHome:
             "AIRFLOW__CORE__PARALLELISM": "6",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__FERNET_KEY": self._fernet_key(),
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{self.execution_port}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords_file()),
             "AIRFLOW__API__HOST": HOST,
@@ -153,13 +155,27 @@ class AirflowHome:
         """Start components of Airflow; all of them by default."""
         environment = self.environment()
         for component in components:
-            command = [sys.executable, "-m", "airflow", component, *_ARGUMENTS.get(component, [])]
+            command = [sys.executable, "-m", "airflow", *self._arguments(component)]
             if component == SCHEDULER:
                 self._release_orphans()
                 path = f"{Path(__file__).parent / 'scheduler'}{os.pathsep}{environment['PYTHONPATH']}"
                 supervisor.start(component, command, {**environment, "PYTHONPATH": path})
             else:
                 supervisor.start(component, command, environment)
+
+    def _arguments(self, component: str) -> list[str]:
+        """The command line of a component.
+
+        Tasks have an API server of their own: in a shared one, a call that is written to the audit log blocks the event
+        loop until it may write to SQLite, and the writer may be a task's call, which needs the event loop to commit.
+        """
+        if component == SCHEDULER:
+            return [component, "--skip-serve-logs"]  # the log server would listen on every interface
+        if component == "api-server":
+            return [component, "--apps", "core"]
+        if component == "execution-api":
+            return ["api-server", "--apps", "execution", "--port", str(self.execution_port)]
+        return [component]
 
     def _release_orphans(self) -> None:
         """Let the new scheduler take over at once what a killed one left running.
@@ -185,7 +201,7 @@ class AirflowClient:
 
     def __init__(self, home: AirflowHome) -> None:
         self._home = home
-        self._client = httpx.Client(base_url=home.url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=home.url, timeout=_REPLY_SECONDS, trust_env=False)
 
     def wait_until_ready(self, supervisor: Supervisor) -> None:
         """Wait until the API answers, log in, create the pool, and wait until the DAGs are known.

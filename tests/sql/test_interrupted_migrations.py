@@ -154,7 +154,7 @@ def test_the_daily_cleanup_neither_repairs_what_a_rollback_takes_back_nor_emptie
     assert is_killed_after(migrated, RECORD + BACKUP + MIRRORED + 1, lambda: rollback(hook, settings, 2))
     assert "LOCK_WAIT_COUNT" not in migrated.table("TEST_RESULTS")[0]
     with pytest.raises(CleanupError, match=r"repair_mirror refuses.*0003_mirror.*enrichment_setup"):
-        run_step("repair_mirror", hook, settings)
+        run_step("repair_mirror", CONN_ID, settings)
     assert "LOCK_WAIT_COUNT" not in migrated.table("TEST_RESULTS")[0]
 
     hook.run(render("schema/0003_mirror.sql", settings), autocommit=True)
