@@ -53,6 +53,7 @@ SETTINGS = enrichment_settings.ParseSettings()
             None,
             type=["null", "string"],
             enum=[None, "FAILED", "PENDING", "COMPLETED", "SKIPPED"],
+            values_display={"null": "whatever failed"},
             title="Task status",
             description="Only tasks of this status; COMPLETED and SKIPPED need force.",
         ),

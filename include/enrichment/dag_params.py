@@ -37,7 +37,6 @@ TEST_IDS = Param(
     uniqueItems=True,
     title="Runs",
     description="TEST_IDs of runs, or of their children; one a line.",
-    examples=[],
 )
 FROM = Param(None, **_TIME, title="From", description="Runs that ended at or after this day or time (UTC).")
 TO = Param(
