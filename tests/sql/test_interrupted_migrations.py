@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,15 +39,6 @@ DATA = {
     "QUERY_EXECUTION_METRICS": [{"QUERY_ID": "q1"}],
 }
 """A row in everything that is backed up."""
-
-
-@pytest.fixture
-def migrated(account: Account) -> Iterator[Account]:
-    """The account, and its schema put right again after the test."""
-    yield account
-    account.put_faults([])
-    drop_backups(account)
-    account.migrate()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -30,15 +29,6 @@ if TYPE_CHECKING:
 
 NUMBERS = {step.number for step in migrations()}
 LABELS = [step.label for step in migrations()]
-
-
-@pytest.fixture
-def migrated(account: Account) -> Iterator[Account]:
-    """The account, and its schema put right again after the test."""
-    yield account
-    account.put_faults([])
-    drop_backups(account)
-    account.migrate()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from snowflake.connector.errors import ProgrammingError
@@ -12,19 +11,9 @@ from include.enrichment import migrations, setup
 from include.enrichment.errors import ERROR_NUMBERS
 from include.enrichment.settings import Settings
 from tests.sql.account import CONN_ID, OWN_SCHEMA, Account
-from tests.sql.schema_state import drop_backups
 
 CIRCULAR = re.compile("doctor|retry the run|enrichment_setup|tried again by itself")
 CREATE_GRANT = "GRANT USAGE, CREATE TABLE, CREATE VIEW ON SCHEMA {} TO ROLE FLAKEBENCH_ROLE;"
-
-
-@pytest.fixture
-def migrated(account: Account) -> Iterator[Account]:
-    """The account, and its schema put right again after the test."""
-    yield account
-    account.put_faults([])
-    drop_backups(account)
-    account.migrate()
 
 
 def refuse(account: Account, statement: str, errno: int = 3001, sqlstate: str = "42501") -> None:
