@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from include.enrichment.catalogue import CATALOGUE, EnrichmentType
 from include.enrichment.queue import BACKFILL_PRIORITY, queue_parameters
-from include.enrichment.selection import LISTED_RUNS, RefusedError, RunSelection, refuse_unknown_keys
+from include.enrichment.selection import (
+    LISTED_RUNS,
+    RefusedError,
+    RunSelection,
+    outside_range,
+    refuse_unknown_keys,
+    unknown_id,
+)
 from include.enrichment.templates import statements
 
 if TYPE_CHECKING:
@@ -114,10 +121,7 @@ def refused_ids(rows: Sequence[Mapping[str, Any]], queued: Set[str], settings: S
     for row in rows:
         requested_id, run_id, status = row["REQUESTED_ID"], row["RUN_ID"], row["RUN_STATUS"]
         if run_id is None:
-            refused[requested_id] = (
-                f"{requested_id!r} is not the TEST_ID of a run or of one of its children in FlakeBench's "
-                "TEST_RESULTS. Check the id."
-            )
+            refused[requested_id] = unknown_id(requested_id)
         elif row["JOB_STATUS"] is not None or row["ENRICHMENT_TYPE"] is not None:
             log.info("Run %s has a job already; to repeat it use enrichment_retry", run_id)
         elif status not in settings.discover_statuses:
@@ -126,7 +130,7 @@ def refused_ids(rows: Sequence[Mapping[str, Any]], queued: Set[str], settings: S
                 "(FLAKEBENCH_ENRICHMENT_DISCOVER_STATUSES)."
             )
         elif run_id not in queued:
-            refused[requested_id] = f"Run {run_id} did not end between from and to. Correct them, or leave them out."
+            refused[requested_id] = outside_range(run_id)
     return refused
 
 

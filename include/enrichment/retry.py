@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 from include.enrichment.catalogue import CATALOGUE, FALLBACK_TABLE_TYPE
 from include.enrichment.lifecycle import NOTHING
 from include.enrichment.queue import BACKFILL_PRIORITY, FRESH_PRIORITY
-from include.enrichment.selection import LISTED_RUNS, RefusedError, RunSelection, refuse_unknown_keys
+from include.enrichment.selection import (
+    LISTED_RUNS,
+    RefusedError,
+    RunSelection,
+    outside_range,
+    refuse_unknown_keys,
+    unknown_id,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -128,10 +135,7 @@ def why_not(requested_id: str, rows: Sequence[Mapping[str, Any]], request: Retry
     """
     run_id, run_status = rows[0]["RUN_ID"], rows[0]["RUN_STATUS"]
     if run_id is None:
-        return (
-            f"{requested_id!r} is not the TEST_ID of a run or of one of its children in FlakeBench's TEST_RESULTS. "
-            "Check the id."
-        )
+        return unknown_id(requested_id)
     subject = f"Run {run_id}"
     tasks = [row for row in rows if row["ENRICHMENT_TYPE"] is not None]
     if run_status is None:
@@ -154,7 +158,7 @@ def why_not(requested_id: str, rows: Sequence[Mapping[str, Any]], request: Retry
             f"{running[0]['CLAIMED_BY']}. Wait until that DAG run has ended, then trigger again."
         )
     if any(_is_asked_for(row, request) for row in wanted):
-        return f"{subject} did not end between from and to. Correct them, or leave them out."
+        return outside_range(run_id)
     states = ", ".join(_state(row) for row in wanted)
     if len(request.statuses) == 1:
         return f"{subject}: no task that is {request.statuses[0]} can be repeated: {states}. Leave status out."

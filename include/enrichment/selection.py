@@ -82,6 +82,19 @@ def refuse_unknown_keys(conf: Mapping[str, Any], known: Iterable[str]) -> None:
         )
 
 
+def unknown_id(requested_id: str) -> str:
+    """Why an id that nothing has is refused."""
+    return (
+        f"{requested_id!r} is not the TEST_ID of a run or of one of its children in FlakeBench's TEST_RESULTS. "
+        "Check the id."
+    )
+
+
+def outside_range(run_id: str) -> str:
+    """Why a named run that only the range excludes is refused."""
+    return f"Run {run_id} did not end between from and to. Correct them, or leave them out."
+
+
 def fail_for_refused(refused: Mapping[str, str], queued: int) -> None:
     """Say which of the named runs could not be queued.
 
