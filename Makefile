@@ -47,11 +47,11 @@ rollback: $(READY) ## Take back the migrations above TO=n, with backups; DRY_RUN
 	@test -n "$(TO)" || { echo "Say which migration stays the newest: make rollback TO=2 (0 takes back all)" >&2; exit 1; }
 	@$(BIN)/python -m local.shell rollback --to "$(TO)" $(if $(filter 1,$(DRY_RUN)),--dry-run)
 
-.PHONY: test test-unit test-sql test-dag test-e2e
+.PHONY: test test-unit test-sql test-dag test-e2e test-faults
 test: $(READY) ## Every test but the live ones
 	$(PYTEST) -m "not live" -ra
 
-test-unit test-sql test-dag test-e2e: test-%: $(READY) ## One tier
+test-unit test-sql test-dag test-e2e test-faults: test-%: $(READY) ## One tier; test-faults prints the fault matrix
 	$(PYTEST) -m $* -ra
 
 .PHONY: bench

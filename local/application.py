@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from local.bindings import read_bindings
 from local.errors import SnowflakeError
-from local.faults import FaultList, StatementLog
+from local.faults import FaultList, Holds, StatementLog
 from local.session import Account, Login, Session
 from local.storage import Storage
 from local.write_lock import WriteLock
@@ -51,7 +51,7 @@ class SnowflakeApplication:
         self._storage = storage
         self._user = user
         self._password = password
-        self._account = Account(storage, WriteLock(idle_limit_seconds), FaultList(), StatementLog())
+        self._account = Account(storage, WriteLock(idle_limit_seconds), FaultList(), Holds(), StatementLog())
         self._sessions: dict[str, Session] = {}
         self._session_ids = itertools.count(1)
         self._running: OrderedDict[str, asyncio.Future[dict[str, Any]]] = OrderedDict()
@@ -72,6 +72,7 @@ class SnowflakeApplication:
                 Route("/telemetry/send", self.telemetry, methods=post),
                 Route("/health", self.health, methods=get),
                 Route("/faults", self.faults, methods=["GET", "PUT", "DELETE"]),
+                Route("/held", self.held, methods=["GET", "DELETE"]),
                 Route("/statements", self.statements, methods=get),
             ],
             lifespan=self._lifespan,
@@ -160,7 +161,8 @@ class SnowflakeApplication:
         request_id = request.query_params.get("requestId") or secrets.token_hex(16)
         if request_id not in self._running:
             loop = asyncio.get_running_loop()
-            self._running[request_id] = loop.run_in_executor(self._threads, _run_statement, session, body)
+            port = request.client.port if request.client else 0
+            self._running[request_id] = loop.run_in_executor(self._threads, _run_statement, session, body, port)
             while len(self._running) > 2 * _MAX_STATEMENTS_AT_ONCE and next(iter(self._running.values())).done():
                 self._running.popitem(last=False)
         return await self._await_result(request_id)
@@ -213,6 +215,16 @@ class SnowflakeApplication:
                 return PlainTextResponse(f"Not a list of faults: {error}", 422)
         return JSONResponse(faults.as_json())
 
+    async def held(self, request: Request) -> Response:
+        """The statements that are held back; DELETE lets one (``id``) or all of them go on."""
+        if refused := self._refused(request):
+            return refused
+        holds = self._account.holds
+        if request.method == "DELETE":
+            wanted = request.query_params.get("id")
+            holds.release(int(wanted) if wanted else None)
+        return JSONResponse(holds.as_json())
+
     async def statements(self, request: Request) -> Response:
         """The log of all sessions' statements."""
         if refused := self._refused(request):
@@ -230,9 +242,9 @@ class SnowflakeApplication:
         return PlainTextResponse("Password required", 401, {"WWW-Authenticate": "Basic"})
 
 
-def _run_statement(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+def _run_statement(session: Session, body: dict[str, Any], client_port: int) -> dict[str, Any]:
     try:
-        result = session.execute(body["sqlText"], read_bindings(body.get("bindings") or {}))
+        result = session.execute(body["sqlText"], read_bindings(body.get("bindings") or {}), client_port)
     except SnowflakeError as error:
         code = f"{error.errno:06d}"
         data = {"errorCode": code, "sqlState": error.sqlstate, "queryId": str(uuid.uuid4())}

@@ -165,10 +165,13 @@ class Deployment:
 
 
 @contextmanager
-def deploy(folder: Path, groups: tuple[str, ...] = (), **environment: str) -> Iterator[Deployment]:
+def deploy(
+    folder: Path, groups: tuple[str, ...] = (), *, idle_limit_seconds: float = 10.0, **environment: str
+) -> Iterator[Deployment]:
     """Start everything in a folder, and stop it at the end.
 
     :param groups: of sample runs to load
+    :param idle_limit_seconds: see :class:`local.write_lock.WriteLock`
     :param environment: of the Airflow processes, on top
     """
     from include.enrichment.migrations import migrate
@@ -178,7 +181,7 @@ def deploy(folder: Path, groups: tuple[str, ...] = (), **environment: str) -> It
     supervisor = Supervisor(folder / "logs")
     before = dict(os.environ)
     try:
-        connection = start_snowflake(supervisor, folder)
+        connection = start_snowflake(supervisor, folder, idle_limit_seconds=idle_limit_seconds)
         os.environ.update(connection.environment())
         settings = parse()
         hook = open_hook("snowflake_default", settings)
@@ -202,15 +205,19 @@ def deploy(folder: Path, groups: tuple[str, ...] = (), **environment: str) -> It
         os.environ.update(before)
 
 
-def start_snowflake(supervisor: Supervisor, folder: Path, port: int = 0) -> LocalConnection:
+def start_snowflake(
+    supervisor: Supervisor, folder: Path, port: int = 0, *, idle_limit_seconds: float = 10.0
+) -> LocalConnection:
     """Start the embedded Snowflake with its state in a folder.
 
     :param port: 0 takes a free one
+    :param idle_limit_seconds: see :class:`local.write_lock.WriteLock`
     :raises TimeoutError: it is not ready in time
     """
     file = folder / "connection.json"
     file.unlink(missing_ok=True)  # of a server that was killed
     command = [sys.executable, "-m", "local.server", "--port", str(port), "--state", str(folder / "snowflake")]
+    command += ["--idle-limit", str(idle_limit_seconds)]
     supervisor.start("snowflake", command, {**os.environ, "PYTHONPATH": str(PROJECT)})
     deadline = time.monotonic() + _START_SECONDS
     while not file.exists():

@@ -1,4 +1,4 @@
-"""Faults on demand, and a log of every statement: for tests, demonstrations and benchmarks."""
+"""Faults on demand, statements that are held back, and a log of every statement: for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import itertools
 import re
 import threading
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 LOG_SIZE = 20_000
+HOLDS = ("before", "after")
 
 
 @dataclass
@@ -20,6 +21,8 @@ class Fault:
     :param match: regular expression, searched in the text, ignoring case, ``.`` matches newlines
     :param errno: Snowflake's error number; None lets the statement run after the delay
     :param delay_seconds: before the error or the statement; counts towards STATEMENT_TIMEOUT_IN_SECONDS
+    :param hold: ``before``: the statement does not begin; ``after``: its answer is kept back. Until it is released,
+        or until STATEMENT_TIMEOUT_IN_SECONDS has passed
     :param times: how many matching statements are hit; None hits all
     """
 
@@ -28,9 +31,12 @@ class Fault:
     sqlstate: str = "XX000"
     message: str = "Injected fault"
     delay_seconds: float = 0.0
+    hold: str | None = None
     times: int | None = None
 
     def __post_init__(self) -> None:
+        if self.hold is not None and self.hold not in HOLDS:
+            raise ValueError(f"hold is {self.hold!r}, not one of {HOLDS}")
         self._pattern = re.compile(self.match, re.DOTALL | re.IGNORECASE)
 
     def hits(self, text: str) -> bool:
@@ -49,6 +55,7 @@ class FaultList:
         """Put these faults in place of all others.
 
         :raises TypeError: unknown key
+        :raises ValueError: unknown ``hold``
         :raises re.error: ``match`` is not a regular expression
         """
         fresh = [Fault(**fault) for fault in faults]
@@ -69,6 +76,63 @@ class FaultList:
                         fault.times -= 1
                     return fault
         return None
+
+
+@dataclass(frozen=True)
+class HeldStatement:
+    """A statement that is held back.
+
+    :param client_port: of the client's end of the TCP connection, by which its process is found
+    """
+
+    hold_id: int
+    session_id: int
+    query_tag: str
+    text: str
+    client_port: int
+    released: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``GET /held``."""
+        names = ("hold_id", "session_id", "query_tag", "text", "client_port")
+        return {name: getattr(self, name) for name in names}
+
+
+class Holds:
+    """The statements that are held back now."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+        self._held: dict[int, HeldStatement] = {}
+
+    def keep(
+        self, session_id: int, query_tag: str, text: str, client_port: int, wait: Callable[[threading.Event], None]
+    ) -> None:
+        """Hold a statement until it is released.
+
+        :param wait: returns when the event is set; raises when the statement must stop
+        """
+        with self._lock:
+            held = HeldStatement(next(self._ids), session_id, query_tag, text, client_port)
+            self._held[held.hold_id] = held
+        try:
+            wait(held.released)
+        finally:
+            with self._lock:
+                del self._held[held.hold_id]
+
+    def release(self, hold_id: int | None = None) -> None:
+        """Let a statement go on; all of them by default."""
+        with self._lock:
+            for held in self._held.values():
+                if hold_id in {None, held.hold_id}:
+                    held.released.set()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """What is held, the longest first."""
+        with self._lock:
+            return [held.as_json() for held in self._held.values() if not held.released.is_set()]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from local import create_or_alter, session_statements
 from local.cursor import EmbeddedCursor
 from local.dialect_gaps import Context, Statement, parse
 from local.errors import CANCELED, STATEMENT_TIMEOUT, SnowflakeError, find_missing_object, translate
-from local.faults import FaultList, StatementLog
+from local.faults import Fault, FaultList, Holds, StatementLog
 from local.results import Result, describe, encode_counts, encode_table
 from local.storage import Storage
 from local.transactions import Transactions
@@ -44,6 +44,7 @@ class Account:
     storage: Storage
     lock: WriteLock
     faults: FaultList
+    holds: Holds
     log: StatementLog
 
 
@@ -104,6 +105,11 @@ class Watch:
             self.check()
             time.sleep(min(left, 0.05))
 
+    def wait(self, event: threading.Event) -> None:
+        """Wait for an event, at most until the statement must stop."""
+        while not event.wait(0.05):
+            self.check()
+
 
 class Session:
     """A logged-in client. One statement runs at a time."""
@@ -124,10 +130,11 @@ class Session:
         self._watch: Watch | None = None
         self._temporary: set[tuple[str, str, str]] = set()
 
-    def execute(self, text: str, rows: list[list[Any]]) -> Result:
+    def execute(self, text: str, rows: list[list[Any]], client_port: int = 0) -> Result:
         """Run one statement.
 
         :param rows: bind values; more than one row for an array binding
+        :param client_port: where it came from
         :raises SnowflakeError: for every failure
         """
         with self._busy:
@@ -136,9 +143,13 @@ class Session:
             self._watch = watch = Watch(self, float(self.parameters[_TIMEOUT]))
             statement: Statement | None = None
             try:
-                self._apply_fault(text, watch)
+                fault = self.account.faults.take(text)
+                self._apply(fault, watch)
+                self._hold_if(fault, "before", text, client_port, watch)
                 statement = parse(text)
-                return self._run(statement, rows, watch)
+                result = self._run(statement, rows, watch)
+                self._hold_if(fault, "after", text, client_port, watch)
+                return result
             except Exception as error:
                 failure = self._as_snowflake_error(error, statement, watch)
                 errno = failure.errno
@@ -177,12 +188,17 @@ class Session:
         finally:
             self._busy.release()
 
-    def _apply_fault(self, text: str, watch: Watch) -> None:
-        if fault := self.account.faults.take(text):
+    def _apply(self, fault: Fault | None, watch: Watch) -> None:
+        if fault is not None:
             watch.sleep(fault.delay_seconds)
             watch.check()
             if fault.errno is not None:
                 raise SnowflakeError((fault.errno, fault.sqlstate), fault.message)
+
+    def _hold_if(self, fault: Fault | None, when: str, text: str, client_port: int, watch: Watch) -> None:
+        if fault is not None and fault.hold == when:
+            tag = str(self.parameters["QUERY_TAG"])
+            self.account.holds.keep(self.session_id, tag, text, client_port, watch.wait)
 
     def _run(self, statement: Statement, rows: list[list[Any]], watch: Watch) -> Result:
         expression = statement.expression

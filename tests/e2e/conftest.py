@@ -12,7 +12,7 @@ from local.deployment import Deployment, deploy
 GROUPS = ("healthy", "broken")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # it ends before the other tiers begin
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The sample account, broken runs included, enriched by one pass of a real scheduler."""
     with deploy(tmp_path_factory.mktemp("deployment"), GROUPS) as running:

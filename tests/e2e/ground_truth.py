@@ -13,7 +13,7 @@ from local.sample.truth import ExpectedRun
 Rows = Callable[..., list[dict[str, Any]]]
 """``rows(sql, **binds)``: the rows of a query as mappings."""
 
-_KEYED_TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+KEYED_TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("aggregate_query_metrics", "AGGREGATE_QUERY_METRICS", ("QUERY_PARAMETERIZED_HASH",)),
     ("lock_contention_events", "LOCK_CONTENTION_EVENTS", ("QUERY_ID", "REQUESTED_AT")),
     ("hybrid_table_credits", "HYBRID_TABLE_CREDITS", ("START_TIME",)),
@@ -27,7 +27,7 @@ def differences(rows: Rows, run_id: str, expected: ExpectedRun) -> Iterator[str]
     """Every stored value of a run that is not what the ground truth says, in words; none is good."""
     yield from _job(rows, run_id, expected)
     yield from _tasks(rows, run_id, expected)
-    for attribute, table, key in _KEYED_TABLES:
+    for attribute, table, key in KEYED_TABLES:
         stored = rows(f"SELECT * FROM {table} WHERE RUN_ID = %(run_id)s", run_id=run_id)
         yield from _keyed(table, getattr(expected, attribute), stored, key)
     yield from _executions(rows, run_id, expected)
