@@ -1,10 +1,16 @@
-"""The fault matrix of the session, and its report."""
+"""The fault matrix of the session with its report, and one deployment for the faults that need a real scheduler."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from local.deployment import Deployment, deploy
 from tests.faults.matrix import Matrix
+
+IDLE_LIMIT_SECONDS = 1.0
+"""How long the transaction of a killed client stays open while somebody waits for its lock."""
 
 _MATRIX = pytest.StashKey[Matrix]()
 
@@ -13,6 +19,19 @@ _MATRIX = pytest.StashKey[Matrix]()
 def matrix(pytestconfig: pytest.Config) -> Matrix:
     """Where each test enters its line."""
     return pytestconfig.stash.setdefault(_MATRIX, Matrix())
+
+
+@pytest.fixture(scope="package")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """An account without runs, and an Airflow that starts a pass when a test asks for one, not by its schedule."""
+    with deploy(
+        tmp_path_factory.mktemp("deployment"),
+        idle_limit_seconds=IDLE_LIMIT_SECONDS,
+        FLAKEBENCH_ENRICHMENT_SCHEDULE_MINUTES="59",
+        FLAKEBENCH_ENRICHMENT_RETRY_DELAY_SECONDS="1",
+    ) as running:
+        running.wait_until_quiet()
+        yield running
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,14 +1,48 @@
-"""The rows of sample runs, as what identifies each: those that should be stored, and those that are."""
+"""Sample runs that a test lets end, and what must be stored of them in the end: every row once, every number right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
-from local.sample.truth import ExpectedRun
-from tests.e2e.ground_truth import KEYED_TABLES, Rows
+from local.deployment import Deployment
+from local.sample_account import Account, ExpectedRun, SampleRun, build_account, truth
+from tests.e2e.ground_truth import KEYED_TABLES, Rows, differences
+from tests.faults.matrix import Matrix
 
 Key = tuple[Any, ...]
+
+
+def ended_runs(deployment: Deployment, seed: int, *names: str) -> Account:
+    """Let sample runs end, with all that the views hold of them.
+
+    :param seed: runs of the same name need different ones
+    """
+    account = build_account(datetime.now(UTC), seed=seed, include=names)
+    deployment.write(account)
+    return account
+
+
+def truth_of(deployment: Deployment, account: Account, run: SampleRun) -> ExpectedRun:
+    """What must be stored of a run after everything due was looked at once."""
+    (row,) = deployment.rows(
+        "SELECT MIN(CREATED_AT) AS QUEUED_AT FROM DELAYED_ENRICHMENT_TASKS WHERE RUN_ID = %(run_id)s", run_id=run.run_id
+    )
+    return truth.expected(run, account.now, row["QUEUED_AT"])
+
+
+def check_whole(matrix: Matrix, fault: str, recovered: str, deployment: Deployment, *accounts: Account) -> None:
+    """Enter a line of the matrix for the runs of these accounts, and hold every number against the ground truth."""
+    truths = [(run, truth_of(deployment, account, run)) for account in accounts for run in account.runs]
+    matrix.check(
+        fault,
+        recovered,
+        expected=[key for run, expected in truths for key in expected_rows(run.run_id, expected)],
+        stored=list(stored_rows(deployment.rows, [run.run_id for run, _ in truths])),
+    )
+    for run, expected in truths:
+        assert list(differences(deployment.rows, run.run_id, expected)) == [], f"{fault}: {run.name} {run.run_id}"
 
 
 def expected_rows(run_id: str, expected: ExpectedRun) -> Iterator[Key]:
