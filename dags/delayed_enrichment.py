@@ -77,6 +77,7 @@ def delayed_enrichment() -> None:
             settings,
             claimed_by=f"{dag.dag_id}/{dag_run.run_id}",
             lease_minutes=SETTINGS.lease_minutes,
+            is_retry=ti.try_number > 1,
         )
         ti.xcom_push(key=TASKS_LEFT, value=claim.tasks_left)
         return claim.tasks

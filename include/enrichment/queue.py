@@ -103,12 +103,15 @@ def queue_parameters(settings: Settings) -> dict[str, Any]:
     }
 
 
-def claim_parameters(settings: Settings, *, claim_token: str, claimed_by: str, lease_minutes: int) -> dict[str, Any]:
-    """Bind parameters of ``queue/claim_pass.sql``."""
+def claim_parameters(
+    settings: Settings, *, claim_token: str, claimed_by: str, lease_minutes: int, is_retry: bool = False
+) -> dict[str, Any]:
+    """Bind parameters of ``queue/claim_pass.sql``; see :func:`claim_due_tasks`."""
     return {
         **queue_parameters(settings),
         "token": claim_token,
         "claimed_by": claimed_by,
+        "abandoned_by": claimed_by if is_retry else None,
         "lease_seconds": lease_minutes * 60,
         "look_back_days": settings.look_back_days,
         "batch_size": settings.batch_size,
@@ -117,26 +120,36 @@ def claim_parameters(settings: Settings, *, claim_token: str, claimed_by: str, l
     }
 
 
-def claim_due_tasks(hook: DbApiHook, settings: Settings, *, claimed_by: str, lease_minutes: int) -> Claim:
+def claim_due_tasks(
+    hook: DbApiHook, settings: Settings, *, claimed_by: str, lease_minutes: int, is_retry: bool = False
+) -> Claim:
     """Discover finished runs, give back what lost its worker, and claim a batch of due tasks.
 
     :param claimed_by: the DAG run, for people
+    :param is_retry: the claim of this DAG run was tried before, so what it claimed and nobody has started is given
+        back first: the earlier try may have died after its COMMIT. Not on the first try: another deployment may have
+        a DAG run of the same name
     """
     claim_token = str(uuid4())
     results = hook.run(
         render("queue/claim_pass.sql", settings),
         autocommit=True,
         parameters=claim_parameters(
-            settings, claim_token=claim_token, claimed_by=claimed_by, lease_minutes=lease_minutes
+            settings,
+            claim_token=claim_token,
+            claimed_by=claimed_by,
+            lease_minutes=lease_minutes,
+            is_retry=is_retry,
         ),
         handler=lambda cursor: cursor.fetchall(),
         return_last=False,
     )
-    _, _, restored, jobs, duplicates, tasks, _, rescued, claimed, _, rows = results or []
+    _, _, restored, jobs, duplicates, tasks, rescued, lost, claimed, _, rows = results or []
     tasks_left = rows[0][5] if rows else 0
     log.info(
-        "%s new jobs, %s restored, %s duplicates skipped; %s new tasks, %s given back, %s claimed, %s due ones left",
-        *(counted[0][0] for counted in (jobs, restored, duplicates, tasks, rescued, claimed)),
+        "%s new jobs, %s restored, %s duplicates skipped; %s new tasks, %s rescued (%s tries lost), %s claimed, "
+        "%s due ones left",
+        *(counted[0][0] for counted in (jobs, restored, duplicates, tasks, rescued, lost, claimed)),
         tasks_left,
     )
     known = {*SNOWFLAKE_TABLE_TYPES, *NO_ENRICHMENT_TABLE_TYPES}

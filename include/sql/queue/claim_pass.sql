@@ -14,9 +14,9 @@ BEGIN;
 
 {% include 'queue/create_tasks.sql' %}
 
-{% include 'queue/record_lost_attempts.sql' %}
-
 {% include 'queue/rescue_tasks.sql' %}
+
+{% include 'queue/record_lost_attempts.sql' %}
 
 {% include 'queue/claim_tasks.sql' %}
 

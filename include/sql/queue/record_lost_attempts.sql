@@ -1,6 +1,8 @@
--- Purpose:    keeps the tries whose lease expired in the history, before they are given back.
+-- Purpose:    keeps the tries that rescue_tasks.sql has just ended in the history.
 -- Grain:      one row of DELAYED_ENRICHMENT_ATTEMPTS per try that was started and never ended.
--- Write mode: inserts a try once, by its token.
+-- Write mode: inserts a try once, by its token. After the rescue, so that a task that completed while the rescue looked
+--             is not said to be lost; in its transaction, so that either both happen or neither. What was rescued since
+--             the pass took its lock is what this pass rescued: tries of older ones may have been cleaned up since.
 INSERT INTO {{ enrichment }}.DELAYED_ENRICHMENT_ATTEMPTS (
   JOB_ID, RUN_ID, ENRICHMENT_TYPE, CLAIM_TOKEN, CLAIMED_BY, STARTED_AT, ENDED_AT, OUTCOME, REASON_CODE, ERROR, CREATED_AT
 )
@@ -22,8 +24,9 @@ LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_ATTEMPTS AS attempts
   AND tasks.ENRICHMENT_TYPE = attempts.ENRICHMENT_TYPE
   AND tasks.CLAIM_TOKEN = attempts.CLAIM_TOKEN
 WHERE
-  tasks.STATUS = 'IN_PROGRESS'
-  AND COALESCE(tasks.LEASE_EXPIRES_AT, '1970-01-01'::TIMESTAMP_NTZ) <= SYSDATE()
-  AND tasks.STARTED_AT >= tasks.CLAIMED_AT
+  tasks.STATUS IN ('PENDING', 'FAILED')
+  AND tasks.REASON_CODE = 'LEASE_EXPIRED'
+  AND tasks.UPDATED_AT >= (SELECT MAX(HELD_AT) FROM {{ enrichment }}.ENRICHMENT_PASS_LOCK WHERE LOCK_NAME = 'claim')
+  AND tasks.STARTED_AT >= COALESCE(tasks.CLAIMED_AT, tasks.STARTED_AT)
   AND tasks.CLAIM_TOKEN IS NOT NULL
   AND attempts.JOB_ID IS NULL;
