@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.enrichment.errors import as_entered, quoted
 from include.enrichment.probes import Identity, Probe, ProbeSession, statements
-from include.enrichment.settings import PREFIX
+from include.enrichment.settings import PREFIX, ParseSettings
 
 if TYPE_CHECKING:
     from include.enrichment.findings import Finding
@@ -116,6 +116,12 @@ def judge_statement_timeout(probe: Probe, session: int, warehouse: int | None, w
             f"{PREFIX}STATEMENT_TIMEOUT_SECONDS. Current {who}.",
             f"{_WAREHOUSE_OWNER}: ALTER WAREHOUSE {quoted(str(who.warehouse))} SET STATEMENT_TIMEOUT_IN_SECONDS = "
             f"{wanted}; or use another warehouse.",
+        )
+    task_timeout = ParseSettings().task_timeout_minutes * 60
+    if wanted >= task_timeout:
+        return probe.warning(
+            f"a statement is stopped after {wanted} s only; the task that waits for it is stopped after {task_timeout} s.",
+            f"Set {PREFIX}STATEMENT_TIMEOUT_SECONDS below {PREFIX}TASK_TIMEOUT_MINUTES.",
         )
     return probe.ok(f"a statement is stopped after {wanted} s")
 

@@ -65,8 +65,20 @@ class ParseSettings(BaseSettings):
     schedule_minutes: int = Field(5, ge=1, le=59, description="Minutes between two passes.")
     retry_delay_seconds: int = Field(20, ge=0, le=30, description="Seconds before Airflow's own retry.")
     task_timeout_minutes: int = Field(10, ge=1, description="Execution timeout of a task, minutes.")
-    pass_timeout_minutes: int = Field(60, ge=1, description="Timeout of a pass (a DAG run), minutes.")
+    pass_timeout_minutes: int = Field(
+        60, ge=1, description="Timeout of a pass (a DAG run), minutes; must outlive a task."
+    )
     lease_minutes: int = Field(90, ge=1, description="How long a claim holds a task; must outlive a pass.")
+
+    @model_validator(mode="after")
+    def _pass_outlives_task(self) -> Self:
+        if self.pass_timeout_minutes <= self.task_timeout_minutes:
+            raise ValueError(
+                f"{PREFIX}PASS_TIMEOUT_MINUTES={self.pass_timeout_minutes} must be greater than "
+                f"{PREFIX}TASK_TIMEOUT_MINUTES={self.task_timeout_minutes}, or the end of the pass would stop its tasks "
+                "before they can say why they took so long"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lease_outlives_pass(self) -> Self:

@@ -104,3 +104,10 @@ def test_the_lease_must_outlive_a_pass(monkeypatch: pytest.MonkeyPatch, lease: s
 def test_a_lease_just_longer_than_a_pass_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + "LEASE_MINUTES", "61")
     assert ParseSettings().lease_minutes == 61
+
+
+@pytest.mark.parametrize("task", ["60", "75"])
+def test_a_pass_must_outlive_a_task(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
+    monkeypatch.setenv(PREFIX + "TASK_TIMEOUT_MINUTES", task)
+    with pytest.raises(ValidationError, match=r"PASS_TIMEOUT_MINUTES=60 must be greater than \S+TASK_TIMEOUT_MINUTES"):
+        ParseSettings()
