@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic_core import PydanticUndefined
 
+from include.enrichment.error_numbers import ERROR_NUMBERS, ERROR_RANGES, UNLISTED, UNREACHABLE, ErrorClass
 from include.enrichment.settings import PREFIX, ParseSettings, Settings
 from include.enrichment.templates import SQL_FOLDER, paths, render
 
@@ -120,7 +121,48 @@ def queries() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-GENERATED = {"settings.md": settings_reference, "queries.md": queries}
+ERROR_CLASSES = {
+    ErrorClass.TRANSIENT: "Transient",
+    ErrorClass.NO_PRIVILEGE: "No privilege",
+    ErrorClass.PERMANENT: "Permanent",
+}
+
+
+def errors_reference() -> str:
+    """``docs/errors.md``: every error number that is known, what happens, what to do, and where the number is from."""
+    rows = [(f"{number:06d}", verdict) for number, verdict in sorted(ERROR_NUMBERS.items())]
+    rows += [(f"{numbers.start}–{numbers.stop - 1}", verdict) for numbers, verdict in ERROR_RANGES.items()]
+    lines = [
+        "# Errors",
+        "",
+        "Generated from `include/enrichment/error_numbers.py` by `make docs`.",
+        "",
+        "What happens to a task whose try fails depends on Snowflake's error number. The reason is in `REASON_CODE`,",
+        "the message in `LAST_ERROR` of `DELAYED_ENRICHMENT_TASKS`.",
+        "",
+        "| class | what happens |",
+        "|---|---|",
+        *(f"| {title} | {error_class.value} |" for error_class, title in ERROR_CLASSES.items()),
+        "| Not ready | looked at again later, without counting the try |",
+        "",
+        "*No privilege*: a view of `ACCOUNT_USAGE` does not exist for the role (002003, 002043, 003001 or SQLSTATE",
+        "42501 on such a view); the message has the exact `GRANT`. *Not ready* follows from a look at the view, not from an",
+        f"error. A number that is not listed is transient, with the reason `{UNLISTED.reason_code}`; an error of the",
+        f"network without a number is transient, with the reason `{UNREACHABLE.reason_code}`.",
+        "",
+        "| number | meaning | class | reason | next action | source |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {number} | {verdict.meaning} | {ERROR_CLASSES[verdict.error_class]} | `{verdict.reason_code}` "
+            f"| {verdict.next_action} | {verdict.source} |"
+            for number, verdict in rows
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+GENERATED = {"settings.md": settings_reference, "queries.md": queries, "errors.md": errors_reference}
 
 
 def main() -> None:

@@ -120,7 +120,7 @@ def judge_statement_timeout(probe: Probe, session: int, warehouse: int | None, w
     task_timeout = ParseSettings().task_timeout_minutes * 60
     if wanted >= task_timeout:
         return probe.warning(
-            f"a statement is stopped after {wanted} s only; the task that waits for it is stopped after {task_timeout} s.",
+            f"a statement is stopped after {wanted} s, its task after {task_timeout} s. Current {who}.",
             f"Set {PREFIX}STATEMENT_TIMEOUT_SECONDS below {PREFIX}TASK_TIMEOUT_MINUTES.",
         )
     return probe.ok(f"a statement is stopped after {wanted} s")

@@ -1,24 +1,26 @@
-"""What can go wrong in a try, and what follows from it: one table by Snowflake error number."""
+"""What can go wrong in a try, and what follows from it; the numbers are in :mod:`include.enrichment.error_numbers`."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import Enum
+from http.client import HTTPException
 from typing import TYPE_CHECKING
+
+from include.enrichment.error_numbers import (
+    DATA_NUMBERS,
+    ERROR_NUMBERS,
+    ROLE_NUMBERS,
+    UNLISTED,
+    UNREACHABLE,
+    ErrorClass,
+    Verdict,
+    verdict_by_number,
+)
 
 if TYPE_CHECKING:
     from snowflake.connector.errors import Error as SnowflakeError
 
     from include.enrichment.settings import Settings
-
-
-class ErrorClass(Enum):
-    """What the queue does with a failed try."""
-
-    TRANSIENT = "tried again, by Airflow within 30 seconds, then by the queue"
-    NO_PRIVILEGE = "tried again in an hour, without counting the try"
-    PERMANENT = "failed at once"
 
 
 class EnrichmentError(Exception):
@@ -36,74 +38,6 @@ class EnrichmentError(Exception):
 class ClaimLostError(Exception):
     """Somebody else holds the task; this try must not write."""
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """How an error is treated."""
-
-    error_class: ErrorClass
-    reason_code: str
-    next_action: str
-
-
-_RETRIED = "It is tried again by itself."
-_SETUP = "Run the DAG enrichment_setup, then retry the run."
-_REPORT = "This is a defect of the package or a changed view: report it with the query id."
-
-ERROR_NUMBERS: dict[int, Verdict] = {
-    # Snowflake server: https://docs.snowflake.com/en/user-guide/troubleshooting and connector errorcode.py
-    604: Verdict(ErrorClass.TRANSIENT, "CANCELED", "The statement was canceled. " + _RETRIED),
-    625: Verdict(ErrorClass.TRANSIENT, "LOCKED", "Too many statements wait for one lock. " + _RETRIED),
-    630: Verdict(
-        ErrorClass.TRANSIENT,
-        "TIMEOUT",
-        _RETRIED + " If it stays so, raise FLAKEBENCH_ENRICHMENT_STATEMENT_TIMEOUT_SECONDS or the warehouse's size.",
-    ),
-    610: Verdict(ErrorClass.TRANSIENT, "TIMEOUT", _RETRIED),
-    639: Verdict(
-        ErrorClass.TRANSIENT, "TIMEOUT", "The statement waited too long in the warehouse's queue. " + _RETRIED
-    ),
-    300002: Verdict(ErrorClass.TRANSIENT, "SNOWFLAKE_INTERNAL", _RETRIED),
-    300005: Verdict(ErrorClass.TRANSIENT, "SNOWFLAKE_INTERNAL", _RETRIED),
-    370001: Verdict(ErrorClass.TRANSIENT, "SNOWFLAKE_INTERNAL", _RETRIED),
-    261000: Verdict(ErrorClass.TRANSIENT, "SNOWFLAKE_INTERNAL", _RETRIED),
-    606: Verdict(ErrorClass.PERMANENT, "NO_WAREHOUSE", "Set a warehouse in the connection, then retry the run."),
-    # "This session does not have a current database": the role lacks USAGE on it, or it does not exist
-    90105: Verdict(ErrorClass.PERMANENT, "NO_DATABASE", "Do what the doctor's check connection says (make doctor)."),
-    # compilation
-    904: Verdict(ErrorClass.PERMANENT, "INVALID_IDENTIFIER", _SETUP),
-    1003: Verdict(ErrorClass.PERMANENT, "SYNTAX", _REPORT),
-    2140: Verdict(ErrorClass.PERMANENT, "UNKNOWN_FUNCTION", _REPORT),
-    2003: Verdict(ErrorClass.PERMANENT, "MISSING_OBJECT", _SETUP),
-    2043: Verdict(ErrorClass.PERMANENT, "MISSING_OBJECT", _SETUP),
-    3001: Verdict(ErrorClass.PERMANENT, "NO_PRIVILEGE", "Grant the role the privilege, then retry the run."),
-    # execution
-    100090: Verdict(ErrorClass.PERMANENT, "DUPLICATE_ROWS", _REPORT),
-    100035: Verdict(ErrorClass.PERMANENT, "BAD_VALUE", _REPORT),
-    100038: Verdict(ErrorClass.PERMANENT, "BAD_VALUE", _REPORT),
-    100078: Verdict(ErrorClass.PERMANENT, "BAD_VALUE", _REPORT),
-    100132: Verdict(ErrorClass.PERMANENT, "BAD_VALUE", _REPORT),
-    # connector (client side)
-    250001: Verdict(ErrorClass.TRANSIENT, "NETWORK", "Check the connection if it stays so. " + _RETRIED),
-    250002: Verdict(ErrorClass.TRANSIENT, "NETWORK", _RETRIED),
-    250003: Verdict(ErrorClass.TRANSIENT, "NETWORK", _RETRIED),
-    251001: Verdict(ErrorClass.PERMANENT, "BAD_CONNECTION", "Correct the account in the Airflow connection."),
-    390100: Verdict(ErrorClass.PERMANENT, "LOGIN_REFUSED", "Correct the credentials in the Airflow connection."),
-    390144: Verdict(ErrorClass.PERMANENT, "LOGIN_REFUSED", "Correct the key pair in the Airflow connection."),
-    # "Role ... specified in the connect string is not granted to this user", "... does not exist or not authorized";
-    # 390189 and 390111 are in https://github.com/snowflakedb/gosnowflake/blob/master/errors.go
-    390186: Verdict(ErrorClass.PERMANENT, "LOGIN_REFUSED", "Grant the Airflow connection's role to its user."),
-    390189: Verdict(ErrorClass.PERMANENT, "LOGIN_REFUSED", "Grant the Airflow connection's role to its user."),
-    390111: Verdict(ErrorClass.TRANSIENT, "SESSION_EXPIRED", _RETRIED),
-    390114: Verdict(ErrorClass.TRANSIENT, "SESSION_EXPIRED", _RETRIED),
-    390112: Verdict(ErrorClass.TRANSIENT, "SESSION_EXPIRED", _RETRIED),
-}
-"""Snowflake error number to verdict; a number that is not listed is transient, so that nothing is given up rashly."""
-
-UNLISTED = Verdict(ErrorClass.TRANSIENT, "SNOWFLAKE_ERROR", _RETRIED)
-
-ROLE_NUMBERS = frozenset({390186, 390189})
-"""Of the role that a login asks for: it does not exist, or the user does not have it."""
 
 _PRIVILEGE_NUMBERS = frozenset({2003, 2043, 3001})
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -205,7 +139,23 @@ def classify(error: SnowflakeError, settings: Settings, source_view: str, role: 
                 "NO_PRIVILEGE",
                 f"Role {role} cannot read {settings.account_usage}.{view}. {grant}",
             )
-    return ERROR_NUMBERS.get(number, UNLISTED)
+    return verdict_by_number(number) or (UNREACHABLE if is_network_error(error) else UNLISTED)
+
+
+def is_network_error(error: BaseException) -> bool:
+    """Whether an error without a number comes from the way to Snowflake, not from Snowflake.
+
+    The connector raises some as its own without a number, and lets some of ``requests`` and ``urllib3`` (its own
+    copies) and of the standard library through.
+    """
+    from snowflake.connector.errors import HttpError, InterfaceError, OperationalError, RequestExceedMaxRetryError
+    from snowflake.connector.vendored.urllib3.exceptions import HTTPError
+
+    if isinstance(error, (FileNotFoundError, PermissionError)):
+        return False  # of a private key, for instance
+    # RequestException, ssl.SSLError, TimeoutError and ConnectionError are OSErrors
+    by_connector = (HttpError, InterfaceError, OperationalError, RequestExceedMaxRetryError)
+    return isinstance(error, (*by_connector, HTTPError, HTTPException, OSError))
 
 
 def _unreadable_view(text: str, settings: Settings, source_view: str) -> str | None:
@@ -218,17 +168,51 @@ def _unreadable_view(text: str, settings: Settings, source_view: str) -> str | N
     return None
 
 
-_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"])*\"")
+_DATA = re.compile(
+    r"(?<=variant value ).*(?= to )"  # Failed to cast variant value <value> to <type>
+    r"|(?<=Row Values: ).*"  # Duplicate row detected during DML action Row Values: [<values>]
+    r"|(?<=Error parsing JSON: ).*",
+    re.DOTALL,
+)
 _MAX_MESSAGE = 2000
 
 
 def safe_text(error: BaseException) -> str:
-    """The text of an error for logs and tables: one line, bounded, without the connector's query text.
+    """The text of an error for logs and tables: one line, bounded, without query text, data or secrets.
 
-    Compilation errors quote object names, which are needed; nothing else in a message of Snowflake's holds data,
-    but conversion errors quote the value ("Numeric value 'abc' is not recognized"), which is cut out.
+    The connector keeps the query beside the message. Inside the message of a statement's error, what is in quotes
+    stays when the errors of this number quote names of objects, which are needed; otherwise it may be a value or a
+    piece of the query, and is cut out.
     """
-    text = getattr(error, "raw_msg", None) or getattr(error, "msg", None) or str(error)
-    if getattr(error, "errno", None) in (100035, 100038, 100078, 100132):
-        text = _LITERAL.sub("'...'", text)
-    return " ".join(str(text).split())[:_MAX_MESSAGE]
+    from snowflake.connector.secret_detector import SecretDetector
+
+    text = str(getattr(error, "raw_msg", None) or getattr(error, "msg", None) or error)
+    number = getattr(error, "errno", None) or 0
+    verdict = verdict_by_number(number)
+    if number in DATA_NUMBERS:
+        text = _DATA.sub("...", text)
+    if 0 < number < DATA_NUMBERS.stop and not (verdict and verdict.quotes_names):
+        text = _QUOTED.sub("'...'", text)
+    masked = SecretDetector.mask_secrets(text).masked_text or ""
+    return " ".join(masked.split())[:_MAX_MESSAGE]
+
+
+__all__ = [
+    "ERROR_NUMBERS",
+    "ROLE_NUMBERS",
+    "UNLISTED",
+    "ClaimLostError",
+    "EnrichmentError",
+    "ErrorClass",
+    "Verdict",
+    "as_entered",
+    "classify",
+    "grant_statement",
+    "is_network_error",
+    "is_privilege_error",
+    "object_grants",
+    "quoted",
+    "safe_text",
+    "view_grant",
+]

@@ -83,6 +83,8 @@ class AttemptEnd:
             message += f" It is tried again in {minutes} minutes."
             return cls("PENDING", "FAILED", reason_code, message, error_class, minutes, is_counted=False)
         if error_class is ErrorClass.PERMANENT:
+            if not isinstance(error, EnrichmentError) and "retry the run" not in message:
+                message += " Then retry the run."
             return cls("FAILED", "FAILED", reason_code, message, error_class)
         if attempts >= settings.max_attempts:
             message += f" This was try {attempts} of {settings.max_attempts}; retry the run when the cause is gone."

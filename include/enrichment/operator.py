@@ -10,7 +10,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, A
 
 from include.enrichment import settings as settings_module
 from include.enrichment.catalogue import enrichment_type
-from include.enrichment.errors import ClaimLostError, EnrichmentError, ErrorClass, safe_text
+from include.enrichment.error_numbers import UNREACHABLE, ErrorClass
+from include.enrichment.errors import ClaimLostError, EnrichmentError, is_network_error, safe_text
 from include.enrichment.failures import AttemptEnd, claim_holder, end_with_error, record_end
 from include.enrichment.lifecycle import Attempt, ClaimedTask, NotFinishedError
 from include.enrichment.snowflake import hook_params
@@ -90,7 +91,10 @@ class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
 
 
 def unexpected(attempt: Attempt, error: BaseException) -> EnrichmentError:
-    """An error that is none of Snowflake's and none of ours, as a transient one that says what to do."""
+    """An error that is none of Snowflake's and none of ours, as a transient one that says what to do.
+
+    The connector lets some errors of the network through as they are.
+    """
     subject = attempt.task.subject
     if isinstance(error, AirflowTaskTimeout):
         message = (
@@ -98,6 +102,9 @@ def unexpected(attempt: Attempt, error: BaseException) -> EnrichmentError:
             "whether Snowflake can be reached, or raise FLAKEBENCH_ENRICHMENT_TASK_TIMEOUT_MINUTES."
         )
         return EnrichmentError(message, "TASK_TIMEOUT", ErrorClass.TRANSIENT)
+    if is_network_error(error):
+        message = f"{subject}: {type(error).__name__}: {safe_text(error)}. {UNREACHABLE.next_action}"
+        return EnrichmentError(message, UNREACHABLE.reason_code, UNREACHABLE.error_class)
     message = (
         f"{subject}: {type(error).__name__}: {safe_text(error)}. It is tried again by itself; if it stays so, report "
         "it with the task's log."

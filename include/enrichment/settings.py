@@ -75,8 +75,8 @@ class ParseSettings(BaseSettings):
         if self.pass_timeout_minutes <= self.task_timeout_minutes:
             raise ValueError(
                 f"{PREFIX}PASS_TIMEOUT_MINUTES={self.pass_timeout_minutes} must be greater than "
-                f"{PREFIX}TASK_TIMEOUT_MINUTES={self.task_timeout_minutes}, or the end of the pass would stop its tasks "
-                "before they can say why they took so long"
+                f"{PREFIX}TASK_TIMEOUT_MINUTES={self.task_timeout_minutes}, or the end of a pass would stop a task "
+                "before it can say what took so long"
             )
         return self
 

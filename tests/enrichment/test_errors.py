@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
-from snowflake.connector.errors import DatabaseError, Error, OperationalError, ProgrammingError
+import http.client
+import ssl
 
+import pytest
+import requests
+from snowflake.connector import errorcode, network
+from snowflake.connector.errors import (
+    DatabaseError,
+    Error,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    ServiceUnavailableError,
+)
+from snowflake.connector.vendored import requests as vendored_requests
+from snowflake.connector.vendored.urllib3 import exceptions as vendored_urllib3
+
+from include.enrichment.error_numbers import ERROR_RANGES
 from include.enrichment.errors import (
     ERROR_NUMBERS,
     UNLISTED,
@@ -13,6 +28,8 @@ from include.enrichment.errors import (
     grant_statement,
     safe_text,
 )
+from include.enrichment.lifecycle import Attempt, ClaimedTask
+from include.enrichment.operator import unexpected
 from include.enrichment.settings import Settings
 
 ROLE = "LOADER"
@@ -34,7 +51,11 @@ def classified(
         (630, "TRANSIENT", "TIMEOUT"),
         (250001, "TRANSIENT", "NETWORK"),
         (390114, "TRANSIENT", "SESSION_EXPIRED"),
-        (300002, "TRANSIENT", "SNOWFLAKE_INTERNAL"),
+        (603, "TRANSIENT", "SNOWFLAKE_INTERNAL"),
+        (90073, "TRANSIENT", "QUOTA_EXCEEDED"),
+        (290503, "TRANSIENT", "NETWORK"),
+        (254012, "TRANSIENT", "NETWORK"),
+        (390303, "PERMANENT", "LOGIN_REFUSED"),
         (904, "PERMANENT", "INVALID_IDENTIFIER"),
         (1003, "PERMANENT", "SYNTAX"),
         (2003, "PERMANENT", "MISSING_OBJECT"),
@@ -51,12 +72,67 @@ def test_an_error_is_treated_by_its_number(number: int, error_class: str, reason
 
 
 def test_an_error_without_a_number_is_transient() -> None:
-    assert classify(DatabaseError("connection lost"), Settings(), "QUERY_HISTORY", ROLE) is UNLISTED
+    assert classify(DatabaseError("something"), Settings(), "QUERY_HISTORY", ROLE) is UNLISTED
 
 
-def test_every_verdict_says_what_to_do_next() -> None:
-    assert all(verdict.next_action for verdict in [*ERROR_NUMBERS.values(), UNLISTED])
-    assert ErrorClass.NO_PRIVILEGE not in {verdict.error_class for verdict in ERROR_NUMBERS.values()}
+@pytest.mark.parametrize(
+    "error", [OperationalError(msg="closed"), InterfaceError(msg="closed"), ServiceUnavailableError()]
+)
+def test_an_error_of_the_connection_without_a_number_of_the_table_is_one_of_the_network(error: Error) -> None:
+    assert classify(error, Settings(), "QUERY_HISTORY", ROLE).reason_code == "NETWORK"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_network"),
+    [
+        (requests.exceptions.ConnectionError("refused"), True),
+        (vendored_requests.exceptions.ChunkedEncodingError("broken"), True),
+        (vendored_urllib3.ProtocolError("broken"), True),
+        (http.client.IncompleteRead(b""), True),
+        (ssl.SSLError("handshake"), True),
+        (TimeoutError("timed out"), True),
+        (FileNotFoundError("rsa_key.p8"), False),
+        (PermissionError("rsa_key.p8"), False),
+        (KeyError("sessionId"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_the_connector_lets_through_is_one_of_the_network_when_it_comes_from_there(
+    error: Exception, is_network: bool
+) -> None:
+    attempt = Attempt(
+        ClaimedTask("j", "run-1", "r", "AGGREGATE", "c"), Settings(), try_number=1, claimed_by="p", lease_minutes=9
+    )
+    known = unexpected(attempt, error)
+    assert known.reason_code == ("NETWORK" if is_network else "UNEXPECTED")
+    assert known.error_class is ErrorClass.TRANSIENT
+    assert "run-1" in str(known)
+    assert "AGGREGATE" in str(known)
+
+
+def test_every_number_says_what_it_means_what_to_do_next_and_where_it_is_from() -> None:
+    verdicts = [*ERROR_NUMBERS.values(), *ERROR_RANGES.values()]
+    assert all(verdict.meaning and verdict.next_action and verdict.source for verdict in verdicts)
+    assert ErrorClass.NO_PRIVILEGE not in {verdict.error_class for verdict in verdicts}
+
+
+@pytest.mark.parametrize(
+    ("number", "source"), [(number, v.source) for number, v in ERROR_NUMBERS.items() if "errorcode.py" in v.source]
+)
+def test_a_number_of_the_connector_has_the_name_that_the_connector_gives_it(number: int, source: str) -> None:
+    assert getattr(errorcode, source.rpartition(" ")[2]) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "source"),
+    [
+        (number, v.source)
+        for number, v in ERROR_NUMBERS.items()
+        if v.source.startswith(("snowflake-connector-python `network.py`",)) and v.source.endswith("_GS_CODE")
+    ],
+)
+def test_a_number_of_the_service_has_the_name_that_the_connector_gives_it(number: int, source: str) -> None:
+    assert int(getattr(network, source.rpartition(" ")[2])) == number
 
 
 @pytest.mark.parametrize(
@@ -124,6 +200,33 @@ def test_safe_text_hides_the_value_of_a_conversion_error(number: int) -> None:
     text = safe_text(error)
     assert "secret" not in text
     assert "Numeric value '...' is not recognized" in text
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "shown"),
+    [
+        (
+            1003,
+            "SQL compilation error:\nsyntax error line 3 at position 7 unexpected 'SECRET'.",
+            "position 7 unexpected '...'.",
+        ),
+        (100071, "Failed to cast variant value SECRET to FIXED", "Failed to cast variant value ... to FIXED"),
+        (100071, 'Failed to cast variant value "SECRET" to DATE', "Failed to cast variant value ... to DATE"),
+        (
+            100090,
+            'Duplicate row detected during DML action\nRow Values: ["SECRET", 1]',
+            "during DML action Row Values: ...",
+        ),
+        (100069, "Error parsing JSON: SECRET", "Error parsing JSON: ..."),
+        (100078, "String 'SECRET' is too long and would be truncated", "String '...' is too long"),
+        (1789, "SQL compilation error: something near 'SECRET'", "something near '...'"),
+        (250001, "Failed to connect, token=SECRETsecretSECRET12", "token="),
+    ],
+)
+def test_safe_text_hides_what_may_be_data_query_text_or_a_secret(number: int, message: str, shown: str) -> None:
+    text = safe_text(ProgrammingError(msg=message, errno=number, sqlstate="22000"))
+    assert "SECRET" not in text
+    assert shown in text
 
 
 def test_safe_text_keeps_the_object_of_a_compilation_error_on_one_line() -> None:

@@ -57,9 +57,10 @@ def test_the_role_of_the_settings_comes_before_that_of_the_connection(
     [
         (390100, "Correct the credentials in the Airflow connection."),
         (390144, "Correct the key pair in the Airflow connection."),
-        (390201, "Correct the Airflow connection, or in Snowflake"),
-        (390303, "Correct the Airflow connection, or in Snowflake"),
-        (394304, "Correct the Airflow connection, or in Snowflake"),
+        (390201, "Correct the Airflow connection."),
+        (390303, "Give the Airflow connection a new token."),
+        (394304, "Correct the key pair in the Airflow connection."),
+        (390309, "Correct the Airflow connection, or in Snowflake"),
         (390114, "Run the doctor again"),
         (250001, "Run the doctor again"),
     ],
