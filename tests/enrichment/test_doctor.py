@@ -122,6 +122,16 @@ def test_the_lower_statement_timeout_is_in_force(
     assert action in finding.next_action
 
 
+def test_a_statement_that_outlives_its_task_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLAKEBENCH_ENRICHMENT_TASK_TIMEOUT_MINUTES", "2")
+    settings = Settings(statement_timeout_seconds=120)
+    finding = deployment.judge_statement_timeout(
+        Probe("snowflake_default", settings, "check", "subject"), 120, 120, WHO
+    )
+    assert finding.status is Status.WARNING
+    assert "FLAKEBENCH_ENRICHMENT_STATEMENT_TIMEOUT_SECONDS below" in finding.next_action
+
+
 # Clock
 
 
