@@ -47,6 +47,14 @@ FROM_SERVER = {
     for number, verdict in ERROR_NUMBERS.items()
     if number not in CLIENT_NUMBERS and number not in RENEWED
 }
+TASK = ClaimedTask("job-1", "run-1", "benchmark", "QUERY_HISTORY", "claim-1")
+CLAIMED = {
+    "STATUS": "IN_PROGRESS",
+    "CLAIM_TOKEN": TASK.claim_token,
+    "CLAIMED_BY": "delayed_enrichment/pass-1",
+    "CLAIMED_AT": "-1m",
+    "LEASE_EXPIRES_AT": "+89m",
+}
 VIEW = "SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY"
 QUERY_TEXT, TAG, VALUE = "MARKER_QUERY_TEXT", "MARKER_TAG", "MARKER_VALUE"
 
@@ -59,14 +67,14 @@ def fault(number: int, message: str, match: str = READ, sqlstate: str = "XX000")
 
 @pytest.fixture
 def run(account: Account, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Account:
-    """A finished run whose QUERY_HISTORY is due; its tag and the view's query text are marked."""
+    """A finished run whose task QUERY_HISTORY is claimed; its tag and the view's query text are marked."""
     monkeypatch.setattr(enrichment_settings, "current", lambda: settings)
     moment = Moment.current()
     tag = f"flakebench:test_id=child-1:note={TAG}"
     tables: dict[str, Any] = {
         "TEST_RESULTS": [{"TEST_ID": "run-1"}, {"TEST_ID": "child-1", "QUERY_TAG": tag}],
         "DELAYED_ENRICHMENT_QUEUE": [{"CREATED_AT": "-20m"}],
-        "DELAYED_ENRICHMENT_TASKS": [{}],
+        "DELAYED_ENRICHMENT_TASKS": [CLAIMED],
         "QUERY_EXECUTIONS": [{"QUERY_ID": "q1"}],
         "QUERY_HISTORY": [
             {"QUERY_ID": "q1", "QUERY_TAG": f"{tag}:phase=RUNNING", "QUERY_TEXT": QUERY_TEXT},
@@ -83,11 +91,11 @@ def claim(settings: Settings) -> ClaimedTask:
     return ClaimedTask(**task)
 
 
-def execute(task: ClaimedTask, *, try_number: int = 1, max_tries: int = 0) -> BaseException | None:
+def execute(task: ClaimedTask, *, max_tries: int = 0) -> BaseException | None:
     """One try of the mapped task, and what it raises."""
     operator = SnowflakeEnrichmentOperator(task_id="enrich", conn_id=CONN_ID, claimed=asdict(task), lease_minutes=90)
     operator.sql = render(str(operator.sql), enrichment_settings.current())
-    ti = SimpleNamespace(try_number=try_number, max_tries=max_tries, dag_id="delayed_enrichment", run_id="pass-1")
+    ti = SimpleNamespace(try_number=1, max_tries=max_tries, dag_id="delayed_enrichment", run_id="pass-1")
     try:
         operator.execute({"ti": ti})  # type: ignore[typeddict-item]
     except (AirflowFailException, AirflowSkipException, EnrichmentError) as error:
@@ -109,10 +117,9 @@ def waits(row: Row) -> timedelta:
 def test_a_number_of_the_server_decides_what_becomes_of_the_task(
     run: Account, settings: Settings, number: int, verdict: Verdict
 ) -> None:
-    task = claim(settings)
     due_at = task_row(run)["DUE_AT"]
     run.put_faults([fault(number, f"{verdict.meaning}.")])
-    raised = execute(task)
+    raised = execute(TASK)
     row = task_row(run)
     assert isinstance(raised, AirflowFailException)
     assert str(raised) == row["LAST_ERROR"]
@@ -131,9 +138,8 @@ def test_a_number_of_the_server_decides_what_becomes_of_the_task(
 def test_a_view_that_the_role_cannot_read_waits_an_hour_uncounted_and_names_the_grant(
     run: Account, settings: Settings, number: int
 ) -> None:
-    task = claim(settings)
     run.put_faults([fault(number, f"SQL compilation error:\nObject '{VIEW}' does not exist or not authorized.")])
-    assert isinstance(execute(task, max_tries=1), AirflowFailException)
+    assert isinstance(execute(TASK, max_tries=1), AirflowFailException)
     row = task_row(run)
     assert (row["STATUS"], row["REASON_CODE"], row["ATTEMPTS"]) == ("PENDING", "NO_PRIVILEGE", 0)
     assert waits(row) == timedelta(minutes=60)
@@ -151,7 +157,7 @@ def test_a_view_that_is_not_ready_is_looked_at_again_uncounted_and_without_an_er
     run: Account, settings: Settings
 ) -> None:
     run.run(f"DELETE FROM {VIEW}")
-    raised = execute(claim(settings))
+    raised = execute(TASK)
     row = task_row(run)
     assert isinstance(raised, AirflowSkipException)
     assert "run-1" in str(raised)
@@ -179,9 +185,8 @@ def test_a_run_is_written_once_when_the_cause_is_gone(
     run: Account, settings: Settings, matrix: Matrix, name: str, match: str
 ) -> None:
     number, message, recovered = RECOVERIES[name]
-    task = claim(settings)
     run.put_faults([fault(number, message, match)])
-    assert execute(task) is not None
+    assert execute(TASK) is not None
     assert run.table("QUERY_EXECUTION_METRICS") == []
     run.run(DUE)
     assert execute(claim(settings)) is None
@@ -221,15 +226,16 @@ def everything_that_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[list
     said += [repr(event) for event in events]
 
 
-@pytest.mark.parametrize("max_tries", [0, 1], ids=["the last try", "Airflow tries again"])
-@pytest.mark.parametrize("told", TOLD)
+@pytest.mark.parametrize(
+    ("told", "max_tries"),
+    [*((told, 0) for told in TOLD), pytest.param("transient", 1, id="transient, and Airflow tries again")],
+)
 def test_query_texts_values_and_secrets_reach_no_log_no_row_and_no_exception(
     run: Account, settings: Settings, caplog: pytest.LogCaptureFixture, told: str, max_tries: int
 ) -> None:
-    task = claim(settings)
     run.put_faults([TOLD[told]])
     with everything_that_is_logged(caplog) as logged:
-        raised = execute(task, max_tries=max_tries)
+        raised = execute(TASK, max_tries=max_tries)
     assert raised is not None
     rows = [*run.table("DELAYED_ENRICHMENT_TASKS"), *run.table("DELAYED_ENRICHMENT_ATTEMPTS")]
     told_of = "\n".join([*logged, *traceback.format_exception(raised), *map(repr, rows)])
@@ -242,11 +248,10 @@ def test_query_texts_values_and_secrets_reach_no_log_no_row_and_no_exception(
 def test_a_refused_password_is_said_without_the_password(
     run: Account, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = claim(settings)
     wrong = replace(run.local, password="MARKER_PASSWORD")
     with monkeypatch.context() as patched, everything_that_is_logged(caplog) as logged:
         patched.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", wrong.airflow_json())
-        raised = execute(task)
+        raised = execute(TASK)
     assert "Incorrect username or password" in str(raised)
     assert "MARKER_PASSWORD" not in "\n".join([*logged, *traceback.format_exception(raised)])
 
@@ -254,11 +259,10 @@ def test_a_refused_password_is_said_without_the_password(
 def test_an_unusable_private_key_is_said_without_the_key(
     run: Account, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = claim(settings)
     connection = json.loads(run.local.airflow_json())
     connection["extra"]["private_key_content"] = "-----BEGIN PRIVATE KEY-----\nMARKER+KEY\n-----END PRIVATE KEY-----"
     with monkeypatch.context() as patched, everything_that_is_logged(caplog) as logged:
         patched.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
-        raised = execute(task)
+        raised = execute(TASK)
     assert "run-1" in str(raised)
     assert "MARKER+KEY" not in "\n".join([*logged, *traceback.format_exception(raised)])
