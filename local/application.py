@@ -71,7 +71,7 @@ class SnowflakeApplication:
                 Route("/monitoring/queries/{query_id}", self.monitoring, methods=get),
                 Route("/telemetry/send", self.telemetry, methods=post),
                 Route("/health", self.health, methods=get),
-                Route("/faults", self.faults, methods=["GET", "PUT", "DELETE"]),
+                Route("/faults", self.faults, methods=["GET", "POST", "PUT", "DELETE"]),
                 Route("/held", self.held, methods=["GET", "DELETE"]),
                 Route("/statements", self.statements, methods=get),
             ],
@@ -202,15 +202,16 @@ class SnowflakeApplication:
         return JSONResponse({"status": "ok", "sessions": len(self._sessions), "logins": self._account.log.logins})
 
     async def faults(self, request: Request) -> Response:
-        """Read, replace or remove the faults."""
+        """Read, replace, add or remove faults."""
         if refused := self._refused(request):
             return refused
         faults = self._account.faults
         if request.method == "DELETE":
             faults.replace([])
-        elif request.method == "PUT":
+        elif request.method in {"PUT", "POST"}:
+            change = faults.replace if request.method == "PUT" else faults.add
             try:
-                faults.replace(json.loads(await request.body()))
+                change(json.loads(await request.body()))
             except (TypeError, ValueError, re.error) as error:
                 return PlainTextResponse(f"Not a list of faults: {error}", 422)
         return JSONResponse(faults.as_json())

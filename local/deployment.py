@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from local.airflow_home import DAG_ID, AirflowClient, AirflowHome, free_port
+from local.airflow_home import DAG_ID, SCHEDULER, AirflowClient, AirflowHome, free_port
 from local.connection import LocalConnection
 from local.environment import PROJECT
 from local.processes import Supervisor
@@ -66,6 +66,22 @@ class Deployment:
         """Log out."""
         if self._session is not None:
             self._session.close()
+            self._session = None
+
+    def restart_snowflake(self, *, idle_limit_seconds: float = 10.0) -> None:
+        """SIGKILL the embedded Snowflake, and start it again on its port with what it had committed."""
+        self.close()
+        self.supervisor.kill("snowflake")
+        folder = self.home.folder.parent
+        start_snowflake(self.supervisor, folder, self.connection.port, idle_limit_seconds=idle_limit_seconds)
+
+    def kill_scheduler(self, *, with_tasks: bool) -> None:
+        """SIGKILL the scheduler, and start another.
+
+        :param with_tasks: and all tasks, as when the machine goes down; otherwise those that run go on without it
+        """
+        self.supervisor.kill(SCHEDULER, with_children=with_tasks)
+        self.home.start(self.supervisor, (SCHEDULER,))
 
     def run_dag(self, dag_id: str, **conf: Any) -> tuple[str, str]:
         """Trigger a DAG by REST, as a person would, and wait for its end: its id and its state."""

@@ -62,6 +62,15 @@ class FaultList:
         with self._lock:
             self._faults = fresh
 
+    def add(self, faults: Iterable[dict[str, Any]]) -> None:
+        """Put these faults before the others.
+
+        :raises TypeError, ValueError, re.error: as :meth:`replace`
+        """
+        fresh = [Fault(**fault) for fault in faults]
+        with self._lock:
+            self._faults = [*fresh, *self._faults]
+
     def as_json(self) -> list[dict[str, Any]]:
         """The list, with the remaining ``times``."""
         with self._lock:

@@ -79,6 +79,15 @@ class Supervisor:
         if self.record is not None:
             self.record.unlink(missing_ok=True)
 
+    def kill(self, name: str, *, with_children: bool = True) -> None:
+        """SIGKILL a process, as the kernel does when memory runs out, and forget it.
+
+        :param with_children: and everything it started; otherwise what it started lives on
+        """
+        process = self.running.pop(name)
+        _signal(members(process.pid) if with_children else {process.pid}, signal.SIGKILL)
+        process.wait()
+
     def stop_leftovers(self) -> None:
         """Stop what an earlier launcher, itself killed, left running."""
         if self.record is None or not self.record.exists():
