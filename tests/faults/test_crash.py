@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +28,7 @@ KINDS = {
 class Point:
     """Where a try is killed.
 
-    :param statement: regular expression of the statement; ``{job}``, ``{run}``, ``{type}`` and ``{target}`` are filled in
+    :param statement: its regular expression; ``{job}``, ``{run}``, ``{type}`` and ``{target}`` are filled in
     :param commit: it is the COMMIT after this statement that is held
     """
 
@@ -91,7 +90,7 @@ class CrashedPass:
 
 
 @pytest.fixture(scope="module")
-def crashed_pass(deployment: Deployment) -> Iterator[CrashedPass]:
+def crashed_pass(deployment: Deployment) -> CrashedPass:
     accounts = {point.fault: ended_runs(deployment, 100 + n, *KINDS) for n, point in enumerate(POINTS)}
     crashes = [
         Crash(point, accounts[point.fault].run(kind), name)
@@ -103,7 +102,7 @@ def crashed_pass(deployment: Deployment) -> Iterator[CrashedPass]:
         dag_run_id = deployment.client.trigger()
         deployment.wait(lambda: kill_what_is_held(deployment, crashes), PATIENCE_SECONDS)
         state = deployment.client.wait_for_run(dag_run_id, deployment.supervisor, PATIENCE_SECONDS)
-    yield CrashedPass(dag_run_id, state, accounts)
+    return CrashedPass(dag_run_id, state, accounts)
 
 
 def kill_what_is_held(deployment: Deployment, crashes: list[Crash]) -> bool:
