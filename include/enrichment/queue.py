@@ -199,7 +199,7 @@ def record_events(hook: DbApiHook, settings: Settings, job_ids: Sequence[str]) -
 def mirror(conn_id: str, settings: Settings, claim_token: str | None) -> bool:
     """Copy what changed to FlakeBench's own tables; a failure postpones the copy, never the enrichment.
 
-    :param claim_token: of the pass whose query hashes are copied; None: none were written
+    :param claim_token: of the pass whose query hashes are copied; None: nothing was claimed
     :returns: whether all of it was copied
     """
     if not settings.mirror:
@@ -207,9 +207,8 @@ def mirror(conn_id: str, settings: Settings, claim_token: str | None) -> bool:
     hook = open_hook(conn_id, settings, lock_timeout_seconds=settings.mirror_lock_timeout_seconds)
     steps: list[Callable[[], None]] = [
         lambda: hook.run(render("queue/mirror_runs.sql", settings), autocommit=True),
+        lambda: _mirror_hashes(hook, settings, claim_token),
     ]
-    if claim_token is not None:
-        steps.append(lambda: _mirror_hashes(hook, settings, claim_token))
     is_whole = True
     for step in steps:
         try:
@@ -224,7 +223,7 @@ def mirror(conn_id: str, settings: Settings, claim_token: str | None) -> bool:
     return is_whole
 
 
-def _mirror_hashes(hook: DbApiHook, settings: Settings, claim_token: str) -> None:
+def _mirror_hashes(hook: DbApiHook, settings: Settings, claim_token: str | None) -> None:
     rows = hook.get_records(render("queue/written_children.sql", settings), parameters={"claim_token": claim_token})
     if rows:
         hook.run(

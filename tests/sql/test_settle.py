@@ -98,6 +98,23 @@ def test_mirror_copies_hashes_of_the_runs_written_under_the_claim_only(account: 
     assert rows == {"q1": "hash-1", "q2": None}
 
 
+def test_mirror_copies_the_hashes_that_a_pass_which_was_ended_left_before_the_job_is_announced(
+    account: Account, settings: Settings
+) -> None:
+    written: Row = {"CLAIM_TOKEN": "ended:1", "STATUS": "COMPLETED", "ROWS_WRITTEN": 1}
+    load(
+        account,
+        {
+            "TEST_RESULTS": [{"TEST_ID": "run-1"}, {"TEST_ID": "child-1"}],
+            "QUERY_EXECUTIONS": [{"QUERY_ID": "q1"}],
+            "DELAYED_ENRICHMENT_TASKS": [written],
+            "QUERY_EXECUTION_METRICS": [{"QUERY_ID": "q1", "QUERY_PARAMETERIZED_HASH": "hash-1"}],
+        },
+    )
+    assert queue.mirror(CONN_ID, settings, None)
+    assert [row["QUERY_PARAMETERIZED_HASH"] for row in account.table("QUERY_EXECUTIONS")] == ["hash-1"]
+
+
 def test_a_column_that_flakebench_dropped_postpones_the_mirror_not_the_enrichment(
     account: Account, settings: Settings
 ) -> None:
