@@ -6,7 +6,7 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -92,9 +92,14 @@ class Deployment:
         """Trigger a pass and wait for its end: its id and its state."""
         return self.run_dag(DAG_ID)
 
-    def wait_until_quiet(self) -> None:
-        """Wait until no pass runs or waits."""
-        self.wait(lambda: all(run["state"] not in {"running", "queued"} for run in self.client.dag_runs()))
+    def wait_until_quiet(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until no pass runs or waits.
+
+        :raises TimeoutError: it takes longer
+        """
+        self.wait(
+            lambda: all(run["state"] not in {"running", "queued"} for run in self.client.dag_runs()), patience_seconds
+        )
 
     def wait(self, condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for a condition.
@@ -206,19 +211,48 @@ def deploy(
         if groups:
             with closing(hook.get_conn()) as session:
                 load_sample_account(session, loaded_at, include=groups)
-        home = AirflowHome(folder / "airflow", free_port(), {**connection.environment(), **environment})
-        home.migrate_database()
-        home.start(supervisor)
-        client = AirflowClient(home)
-        client.wait_until_ready(supervisor)
-        with closing(
-            Deployment(supervisor, connection, home, client, build_account(loaded_at, include=groups), loaded_at)
-        ) as running:
+        account = build_account(loaded_at, include=groups)
+        with closing(_start_airflow(supervisor, connection, folder, environment, account, loaded_at)) as running:
             yield running
     finally:
         supervisor.stop()
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def second_airflow(deployment: Deployment, folder: Path, **environment: str) -> Iterator[Deployment]:
+    """Start another Airflow, with a metadata database of its own, on the Snowflake of a deployment.
+
+    :param folder: another one than the deployment's
+    :param environment: of the Airflow processes, on top
+    """
+    supervisor = Supervisor(folder / "logs")
+    try:
+        with closing(
+            _start_airflow(
+                supervisor, deployment.connection, folder, environment, deployment.account, deployment.loaded_at
+            )
+        ) as running:
+            yield running
+    finally:
+        supervisor.stop()
+
+
+def _start_airflow(
+    supervisor: Supervisor,
+    connection: LocalConnection,
+    folder: Path,
+    environment: Mapping[str, str],
+    account: Account,
+    loaded_at: datetime,
+) -> Deployment:
+    home = AirflowHome(folder / "airflow", free_port(), {**connection.environment(), **environment})
+    home.migrate_database()
+    home.start(supervisor)
+    client = AirflowClient(home)
+    client.wait_until_ready(supervisor)
+    return Deployment(supervisor, connection, home, client, account, loaded_at)
 
 
 def start_snowflake(
