@@ -42,7 +42,8 @@ def check_whole(matrix: Matrix, fault: str, recovered: str, deployment: Deployme
         stored=list(stored_rows(deployment.rows, [run.run_id for run, _ in truths])),
     )
     for run, expected in truths:
-        assert list(differences(deployment.rows, run.run_id, expected)) == [], f"{fault}: {run.name} {run.run_id}"
+        found = list(differences(deployment.rows, run.run_id, expected))
+        assert not found, f"{fault}: {run.name} {run.run_id}: {found[:5]}"
 
 
 def expected_rows(run_id: str, expected: ExpectedRun) -> Iterator[Key]:
