@@ -1,5 +1,5 @@
 -- Purpose:    copies the parameterized hash to FlakeBench's QUERY_EXECUTIONS, for joins with AGGREGATE_QUERY_METRICS.
--- Grain:      the executions of the runs written in this pass whose hash differs.
+-- Grain:      the executions of the runs of written_children.sql whose hash differs.
 -- Binds:      run_ids, child_ids (QUERY_EXECUTIONS is clustered by TEST_ID: always restrict to the children).
 -- Write mode: one statement per pass; a dropped column postpones it.
 UPDATE {{ results }}.QUERY_EXECUTIONS
