@@ -107,9 +107,15 @@ def read_run(
 
 
 def _without_extensions(tags: list[RunTag]) -> tuple[RunTag, ...]:
-    """Drop each tag that another one, followed by a colon, begins: the shorter matches its statements too."""
-    kept: list[RunTag] = []
+    """Drop each tag that another one, followed by a colon, begins: the shorter matches its statements too.
+
+    The shorter then names a child only if all that it stands for name the same.
+    """
+    kept: dict[str, str | None] = {}
     for candidate in sorted(tags, key=lambda item: (len(item.tag), item.tag)):
-        if not any(f"{candidate.tag}:".startswith(f"{other.tag}:") for other in kept):
-            kept.append(candidate)
-    return tuple(kept)
+        shorter = next((tag for tag in kept if f"{candidate.tag}:".startswith(f"{tag}:")), None)
+        if shorter is None:
+            kept[candidate.tag] = candidate.test_id
+        elif kept[shorter] != candidate.test_id:
+            kept[shorter] = None
+    return tuple(RunTag(tag, test_id) for tag, test_id in kept.items())

@@ -47,14 +47,12 @@ WITH run_rows AS (
     UPPER(TRIM(TABLE_TYPE)) AS TABLE_TYPE,
     START_TIME,
     END_TIME,
-    COALESCE(TOTAL_OPERATIONS, 0) - COALESCE(FAILED_OPERATIONS, 0) AS SUCCESSFUL_OPERATIONS,
-    -- the base of a tag: without its ":phase=..." tail
-    NULLIF(TRIM(
-      CASE
-        WHEN CONTAINS(QUERY_TAG, ':phase=') THEN LEFT(QUERY_TAG, POSITION(':phase=' IN QUERY_TAG) - 1)
-        ELSE QUERY_TAG
-      END
-    ), '') AS BASE_TAG
+    GREATEST(COALESCE(TOTAL_OPERATIONS, 0) - COALESCE(FAILED_OPERATIONS, 0), 0) AS SUCCESSFUL_OPERATIONS,
+    -- the base of a tag: without its ":phase=..." tail; blanks around it belong to it, statements carry them too
+    CASE
+      WHEN CONTAINS(QUERY_TAG, ':phase=') THEN LEFT(QUERY_TAG, POSITION(':phase=' IN QUERY_TAG) - 1)
+      ELSE QUERY_TAG
+    END AS BASE_TAG
   FROM {{ results }}.TEST_RESULTS
   WHERE RUN_ID = %(run_id)s
 ),
@@ -86,12 +84,22 @@ tags AS (
       AS TEST_ID,
     BOOLOR_AGG(
       CONTAINS(run_rows.BASE_TAG, run_rows.TEST_ID) OR CONTAINS(run_rows.BASE_TAG, %(run_id)s)
-      OR (foreign_tags.BASE_TAG IS NULL AND run_rows.BASE_TAG NOT IN (%(control_plane_tags)s))
+      OR (foreign_tags.BASE_TAG IS NULL AND TRIM(run_rows.BASE_TAG) NOT IN (%(control_plane_tags)s))
     ) AS IS_USABLE
   FROM run_rows
   LEFT JOIN foreign_tags ON run_rows.BASE_TAG = foreign_tags.BASE_TAG
-  WHERE run_rows.BASE_TAG IS NOT NULL
+  WHERE TRIM(run_rows.BASE_TAG) <> ''
   GROUP BY run_rows.BASE_TAG
+),
+
+-- TEST_RESULTS enforces no key: a child counts once, however often its row is there
+children AS (
+  SELECT
+    TEST_ID,
+    MAX(SUCCESSFUL_OPERATIONS) AS SUCCESSFUL_OPERATIONS
+  FROM run_rows
+  WHERE IS_CHILD
+  GROUP BY TEST_ID
 )
 
 SELECT
@@ -102,8 +110,8 @@ SELECT
   (SELECT MAX(PHASE) FROM {{ results }}.RUN_STATUS WHERE RUN_ID = %(run_id)s) AS RUN_PHASE,
   run_window.STARTED_AT,
   run_window.ENDED_AT,
-  (SELECT SUM(SUCCESSFUL_OPERATIONS) FROM run_rows WHERE IS_CHILD) AS SUCCESSFUL_OPERATIONS,
-  (SELECT TO_JSON(ARRAY_AGG(TEST_ID)) FROM run_rows WHERE IS_CHILD) AS CHILD_IDS,
+  (SELECT SUM(SUCCESSFUL_OPERATIONS) FROM children) AS SUCCESSFUL_OPERATIONS,
+  (SELECT TO_JSON(ARRAY_AGG(TEST_ID)) FROM children) AS CHILD_IDS,
   (SELECT COUNT(*) FROM tags) AS TAG_COUNT,
   (
     SELECT TO_JSON(ARRAY_AGG(OBJECT_CONSTRUCT('tag', BASE_TAG, 'test_id', TEST_ID))) FROM tags WHERE IS_USABLE

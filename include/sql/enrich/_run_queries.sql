@@ -1,6 +1,7 @@
 {#- Fragment: the run's statements in QUERY_HISTORY, one row per query.
     A statement belongs to the run when its tag equals one of the run's or starts with one followed by ":".
-    The view can return a query twice: the later END_TIME holds, then the longer elapsed time.
+    The view can return a query twice: the later END_TIME holds, then the longer elapsed time, then the larger
+    values, so that the same rows in another order give the same. A row without an id or a start is of no use.
     Binds: tags, window_start, window_end. -#}
 {% include 'enrich/_run_tags.sql' %},
 
@@ -28,6 +29,18 @@ run_queries AS (
     AND source.QUERY_ID IS NOT NULL
   QUALIFY ROW_NUMBER() OVER (
     PARTITION BY source.QUERY_ID
-    ORDER BY source.END_TIME DESC NULLS LAST, source.TOTAL_ELAPSED_TIME DESC NULLS LAST
+    ORDER BY
+      source.END_TIME DESC NULLS LAST,
+      source.TOTAL_ELAPSED_TIME DESC NULLS LAST,
+      source.QUERY_TAG DESC NULLS LAST,
+      source.START_TIME DESC NULLS LAST,
+      source.QUERY_PARAMETERIZED_HASH DESC NULLS LAST,
+      source.BYTES_SCANNED DESC NULLS LAST,
+      source.PERCENTAGE_SCANNED_FROM_CACHE DESC NULLS LAST,
+      source.PARTITIONS_SCANNED DESC NULLS LAST,
+      source.PARTITIONS_TOTAL DESC NULLS LAST,
+      source.BYTES_SPILLED_TO_LOCAL_STORAGE DESC NULLS LAST,
+      source.BYTES_SPILLED_TO_REMOTE_STORAGE DESC NULLS LAST,
+      source.TRANSACTION_BLOCKED_TIME DESC NULLS LAST
   ) = 1
 )

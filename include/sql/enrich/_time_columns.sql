@@ -1,6 +1,23 @@
 {#- Macros: the statistics of EXECUTION_TIME, COMPILATION_TIME and TOTAL_ELAPSED_TIME, alike for a pattern and for a
     run. One place says how rows of AGGREGATE_QUERY_HISTORY become one. -#}
 {%- set METRICS = [('EXEC', 'EXECUTION_TIME'), ('COMPILE', 'COMPILATION_TIME'), ('ELAPSED', 'TOTAL_ELAPSED_TIME')] -%}
+{#- name, column of the view and key of each statistic that is read -#}
+{%- set STATISTICS = [] -%}
+{%- for metric, column in METRICS -%}
+  {%- for name, key in [
+    ('STATED_SUM', 'sum'), ('AVG', 'avg'), ('STDDEV', 'stddev'), ('MIN', 'min'), ('MEDIAN', 'median'), ('P90', 'p90'),
+    ('P99', 'p99'), ('P999', 'p99.9'), ('MAX', 'max')
+  ] -%}
+    {%- set _ = STATISTICS.append((metric ~ '_' ~ name, column, key)) -%}
+  {%- endfor -%}
+{%- endfor -%}
+{%- for name, column in [
+  ('QUEUED_OVERLOAD', 'QUEUED_OVERLOAD_TIME'), ('QUEUED_PROVISIONING', 'QUEUED_PROVISIONING_TIME'),
+  ('BYTES_SCANNED', 'BYTES_SCANNED'), ('ROWS_PRODUCED', 'ROWS_PRODUCED')
+] -%}
+  {%- set _ = STATISTICS.append((name ~ '_SUM', column, 'sum')) -%}
+  {%- set _ = STATISTICS.append((name ~ '_MAX', column, 'max')) -%}
+{%- endfor -%}
 {#- quantile, and the points of the view between which it lies; there is no p95 -#}
 {%- set QUANTILES = [
   ('MEDIAN', 'MEDIAN', 'MEDIAN'), ('P90', 'P90', 'P90'), ('P95', 'P90', 'P99'), ('P99', 'P99', 'P99'), ('P999', 'P999', 'P999'),
@@ -26,11 +43,16 @@
 {%- endfor %}
 {%- endmacro %}
 
+{#- An aggregate over a column of ENRICHMENT_SOURCE; NULL when one row lacks it. -#}
+{% macro all_known(function, column) -%}
+CASE WHEN COUNT(source.{{ column }}) = COUNT(*) THEN {{ function }}(source.{{ column }}) END
+{%- endmacro %}
+
 {#- Aggregates over rows of ENRICHMENT_SOURCE joined with `means` (the mean per group, for the pooled deviation).
-    A sum, mean or deviation that one row lacks is unknown for all. -#}
+    A value that one row lacks is unknown for all. -#}
 {% macro values() -%}
 {%- for metric, _ in METRICS %}
-  CASE WHEN COUNT(source.{{ metric }}_SUM) = COUNT(*) THEN SUM(source.{{ metric }}_SUM) END AS {{ metric }}_SUM_MS,
+  {{ all_known('SUM', metric ~ '_SUM') }} AS {{ metric }}_SUM_MS,
   CASE WHEN COUNT(source.{{ metric }}_SUM) = COUNT(*) THEN SUM(source.{{ metric }}_SUM) / NULLIF(SUM(source.CALLS), 0) END
     AS {{ metric }}_AVG_MS,
   -- pooled sample deviation: within the rows and between their means; one call has no variance of its own
@@ -43,17 +65,17 @@
         ) / (SUM(source.CALLS) - 1)
       )
   END AS {{ metric }}_STDDEV_MS,
-  MIN(source.{{ metric }}_MIN) AS {{ metric }}_MIN_MS,
-  MAX(source.{{ metric }}_MAX) AS {{ metric }}_MAX_MS,
+  {{ all_known('MIN', metric ~ '_MIN') }} AS {{ metric }}_MIN_MS,
+  {{ all_known('MAX', metric ~ '_MAX') }} AS {{ metric }}_MAX_MS,
   {%- for quantile, low, high in QUANTILES %}
   {%- if low == high %}
   CASE WHEN COUNT(*) = 1 THEN MAX(source.{{ metric }}_{{ quantile }}) END AS {{ metric }}_{{ quantile }}_MS,
   {%- else %}
   NULL::NUMBER AS {{ metric }}_{{ quantile }}_MS,
   {%- endif %}
-  CASE WHEN COUNT(source.{{ metric }}_{{ low }}) = COUNT(*) THEN MIN(source.{{ metric }}_{{ low }}) END
+  {{ all_known('MIN', metric ~ '_' ~ low) }}
     AS {{ metric }}_{{ quantile }}_LOW_MS,
-  CASE WHEN COUNT(source.{{ metric }}_{{ high }}) = COUNT(*) THEN MAX(source.{{ metric }}_{{ high }}) END
+  {{ all_known('MAX', metric ~ '_' ~ high) }}
     AS {{ metric }}_{{ quantile }}_HIGH_MS,
   {%- endfor %}
 {%- endfor %}

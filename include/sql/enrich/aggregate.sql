@@ -8,7 +8,11 @@
     Write mode: replaces the run's rows.
     Limits:     rows equal in every documented column count once. A percentile to which several rows contribute is
                 NULL; its bounds are the smallest and the largest of the rows' percentiles, between which the
-                percentile of any mixture lies. The view has no 95th percentile: it lies between p90 and p99. -#}
+                percentile of any mixture lies. The view has no 95th percentile: it lies between p90 and p99.
+                A statistic is unknown when its key is missing, or holds no number below 10^18 (a text that reads as
+                one is one, NaN and infinity are none); so is whatever needs it from all rows. An error that is
+                no OBJECT is left out, one without a count counts nothing. A row without calls or an interval's
+                start counts nothing. -#}
 {% set target = 'AGGREGATE_QUERY_METRICS' %}
 {% set summary_columns = (
   'QUERY_PATTERN_COUNT QUERY_COUNT ERRORS_COUNT THROTTLED_QUERY_COUNT' ~ times.names()
@@ -101,7 +105,7 @@ view_rows AS (
     AND source.INTERVAL_START_TIME < %(window_end)s::TIMESTAMP_LTZ
 ),
 
--- keys are lower case; a value that is no number is unknown
+-- keys are lower case
 read_rows AS (
   SELECT
     QUERY_PARAMETERIZED_HASH,
@@ -111,24 +115,27 @@ read_rows AS (
     CALLS,
     PARSE_JSON(ERRORS) AS ERRORS,
     HYBRID_TABLE_REQUESTS_THROTTLED_COUNT AS THROTTLED_COUNT,
-    {%- for metric, column in times.METRICS %}
-    {%- for name, key in [
-      ('AVG', 'avg'), ('STDDEV', 'stddev'), ('MIN', 'min'), ('MEDIAN', 'median'), ('P90', 'p90'), ('P99', 'p99'),
-      ('P999', 'p99.9'), ('MAX', 'max')
-    ] %}
-    TRY_TO_DOUBLE(PARSE_JSON({{ column }}):"{{ key }}"::VARCHAR) AS {{ metric }}_{{ name }},
-    {%- endfor %}
-    TRY_TO_DOUBLE(PARSE_JSON({{ column }}):"sum"::VARCHAR) AS {{ metric }}_STATED_SUM,
-    {%- endfor %}
-    {%- for name, column in [
-      ('QUEUED_OVERLOAD', 'QUEUED_OVERLOAD_TIME'), ('QUEUED_PROVISIONING', 'QUEUED_PROVISIONING_TIME'),
-      ('BYTES_SCANNED', 'BYTES_SCANNED'), ('ROWS_PRODUCED', 'ROWS_PRODUCED')
-    ] %}
-    TRY_TO_DOUBLE(PARSE_JSON({{ column }}):"sum"::VARCHAR) AS {{ name }}_SUM,
-    TRY_TO_DOUBLE(PARSE_JSON({{ column }}):"max"::VARCHAR) AS {{ name }}_MAX{{ ',' if not loop.last }}
+    {%- for name, column, key in times.STATISTICS %}
+    TRY_TO_DOUBLE(PARSE_JSON({{ column }}):"{{ key }}"::VARCHAR) AS {{ name }}{{ ',' if not loop.last }}
     {%- endfor %}
   FROM view_rows
   WHERE IS_MEASURED AND CALLS > 0
+),
+
+-- TRY_TO_DOUBLE takes 'NaN' and 'inf' for numbers; NaN is larger than any other
+known_rows AS (
+  SELECT
+    QUERY_PARAMETERIZED_HASH,
+    TAG,
+    INTERVAL_START,
+    INTERVAL_END,
+    CALLS,
+    ERRORS,
+    THROTTLED_COUNT,
+    {%- for name, _, _ in times.STATISTICS %}
+    CASE WHEN ABS({{ name }}) < 1E18 THEN {{ name }} END AS {{ name }}{{ ',' if not loop.last }}
+    {%- endfor %}
+  FROM read_rows
 )
 
 SELECT
@@ -154,7 +161,7 @@ SELECT
   BYTES_SCANNED_MAX,
   ROWS_PRODUCED_SUM,
   ROWS_PRODUCED_MAX
-FROM read_rows
+FROM known_rows
 {% endblock %}
 {% block reading %}
   (
@@ -169,7 +176,7 @@ FROM read_rows
   GREATEST(
     COALESCE(%(successful_operations)s, 0),
     (
-      SELECT COUNT(*)
+      SELECT COUNT(DISTINCT QUERY_ID)
       FROM {{ results }}.QUERY_EXECUTIONS
       WHERE {% include 'enrich/_expected_execution.sql' %}
     )
@@ -201,8 +208,9 @@ errors_by_code AS (
     source.QUERY_PARAMETERIZED_HASH,
     ANY_VALUE(errors.VALUE:"code") AS CODE,
     MIN(errors.VALUE:"message"::VARCHAR) AS MESSAGE,
-    SUM(TRY_TO_NUMBER(errors.VALUE:"count"::VARCHAR)) AS ERROR_COUNT
+    SUM(TRY_TO_NUMBER(errors.VALUE:"count"::VARCHAR, 18, 0)) AS ERROR_COUNT
   FROM ENRICHMENT_SOURCE AS source, LATERAL FLATTEN(INPUT => source.ERRORS) AS errors
+  WHERE IS_OBJECT(errors.VALUE)
   GROUP BY source.QUERY_PARAMETERIZED_HASH, errors.VALUE:"code"::VARCHAR
 ),
 
@@ -227,14 +235,14 @@ patterns AS (
     SUM(source.THROTTLED_COUNT) AS THROTTLED_COUNT,
     {{- times.values() }}
     CASE WHEN COUNT(*) = 1 THEN 'EXACT' END AS PERCENTILE_METHOD,
-    SUM(source.QUEUED_OVERLOAD_SUM) AS QUEUED_OVERLOAD_SUM_MS,
-    MAX(source.QUEUED_OVERLOAD_MAX) AS QUEUED_OVERLOAD_MAX_MS,
-    SUM(source.QUEUED_PROVISIONING_SUM) AS QUEUED_PROVISIONING_SUM_MS,
-    MAX(source.QUEUED_PROVISIONING_MAX) AS QUEUED_PROVISIONING_MAX_MS,
-    SUM(source.BYTES_SCANNED_SUM) AS BYTES_SCANNED_SUM,
-    MAX(source.BYTES_SCANNED_MAX) AS BYTES_SCANNED_MAX,
-    SUM(source.ROWS_PRODUCED_SUM) AS ROWS_PRODUCED_SUM,
-    MAX(source.ROWS_PRODUCED_MAX) AS ROWS_PRODUCED_MAX
+    {{ times.all_known('SUM', 'QUEUED_OVERLOAD_SUM') }} AS QUEUED_OVERLOAD_SUM_MS,
+    {{ times.all_known('MAX', 'QUEUED_OVERLOAD_MAX') }} AS QUEUED_OVERLOAD_MAX_MS,
+    {{ times.all_known('SUM', 'QUEUED_PROVISIONING_SUM') }} AS QUEUED_PROVISIONING_SUM_MS,
+    {{ times.all_known('MAX', 'QUEUED_PROVISIONING_MAX') }} AS QUEUED_PROVISIONING_MAX_MS,
+    {{ times.all_known('SUM', 'BYTES_SCANNED_SUM') }} AS BYTES_SCANNED_SUM,
+    {{ times.all_known('MAX', 'BYTES_SCANNED_MAX') }} AS BYTES_SCANNED_MAX,
+    {{ times.all_known('SUM', 'ROWS_PRODUCED_SUM') }} AS ROWS_PRODUCED_SUM,
+    {{ times.all_known('MAX', 'ROWS_PRODUCED_MAX') }} AS ROWS_PRODUCED_MAX
   FROM ENRICHMENT_SOURCE AS source
   INNER JOIN means ON source.QUERY_PARAMETERIZED_HASH IS NOT DISTINCT FROM means.QUERY_PARAMETERIZED_HASH
   GROUP BY source.QUERY_PARAMETERIZED_HASH
@@ -289,19 +297,22 @@ WHERE %(replace)s
 
   SELECT
     %(run_id)s AS RUN_ID,
-    COUNT(DISTINCT COALESCE(source.QUERY_PARAMETERIZED_HASH, '')) AS QUERY_PATTERN_COUNT,
+    -- NULL is a pattern of its own, beside ''
+    COUNT(DISTINCT source.QUERY_PARAMETERIZED_HASH)
+    + COALESCE(MAX(CASE WHEN source.QUERY_PARAMETERIZED_HASH IS NULL THEN 1 END), 0) AS QUERY_PATTERN_COUNT,
     COALESCE(SUM(source.CALLS), 0) AS QUERY_COUNT,
     (
-      SELECT COALESCE(SUM(TRY_TO_NUMBER(errors.VALUE:"count"::VARCHAR)), 0)
+      SELECT COALESCE(SUM(TRY_TO_NUMBER(errors.VALUE:"count"::VARCHAR, 18, 0)), 0)
       FROM ENRICHMENT_SOURCE AS failing, LATERAL FLATTEN(INPUT => failing.ERRORS) AS errors
+      WHERE IS_OBJECT(errors.VALUE)
     ) AS ERRORS_COUNT,
     SUM(source.THROTTLED_COUNT) AS THROTTLED_QUERY_COUNT,
     {{- times.values() }}
     CASE WHEN COUNT(*) = 1 THEN 'EXACT' END AS PERCENTILE_METHOD,
-    SUM(source.QUEUED_OVERLOAD_SUM) AS QUEUED_OVERLOAD_SUM_MS,
-    MAX(source.QUEUED_OVERLOAD_MAX) AS QUEUED_OVERLOAD_MAX_MS,
-    SUM(source.QUEUED_PROVISIONING_SUM) AS QUEUED_PROVISIONING_SUM_MS,
-    MAX(source.QUEUED_PROVISIONING_MAX) AS QUEUED_PROVISIONING_MAX_MS
+    {{ times.all_known('SUM', 'QUEUED_OVERLOAD_SUM') }} AS QUEUED_OVERLOAD_SUM_MS,
+    {{ times.all_known('MAX', 'QUEUED_OVERLOAD_MAX') }} AS QUEUED_OVERLOAD_MAX_MS,
+    {{ times.all_known('SUM', 'QUEUED_PROVISIONING_SUM') }} AS QUEUED_PROVISIONING_SUM_MS,
+    {{ times.all_known('MAX', 'QUEUED_PROVISIONING_MAX') }} AS QUEUED_PROVISIONING_MAX_MS
   FROM ENRICHMENT_SOURCE AS source
   CROSS JOIN means
 {% endblock %}

@@ -21,7 +21,8 @@ FROM {{ account_usage }}.HYBRID_TABLE_USAGE_HISTORY AS source
 WHERE
   source.START_TIME >= %(usage_start)s::TIMESTAMP_LTZ
   AND source.START_TIME < %(window_end)s::TIMESTAMP_LTZ
-  AND source.END_TIME > %(window_start)s::TIMESTAMP_LTZ
+  -- without an end, where it starts says whether it overlaps
+  AND COALESCE(source.END_TIME > %(window_start)s::TIMESTAMP_LTZ, source.START_TIME >= %(window_start)s::TIMESTAMP_LTZ)
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY source.OBJECT_TYPE, source.OBJECT_ID, source.START_TIME
   ORDER BY source.END_TIME DESC NULLS LAST, source.CREDITS_USED DESC NULLS LAST

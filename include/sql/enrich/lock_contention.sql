@@ -7,7 +7,9 @@
     Limits:     for hybrid tables only waits of about 5 s or more appear, object name and lock type say ROW, and a
                 short blocker has no query id. ACQUIRED_AT is when the holder got the lock, so its distance to
                 REQUESTED_AT is only a fallback for the waiting query's TRANSACTION_BLOCKED_TIME; WAIT_SOURCE says which, and is
-                NULL where the wait is unknown. -#}
+                NULL where the wait is unknown. Of several rows of one wait the one acquired first holds, then the one
+                with the smaller values. A blocker that is no OBJECT is left out; a transaction id that is no number
+                and a query id that is no text are unknown. A lock type is cut at the column's length. -#}
 {% set target = 'LOCK_CONTENTION_EVENTS' %}
 {% set summary_columns = ['LOCK_WAIT_COUNT', 'LOCK_WAIT_TOTAL_MS', 'LOCK_WAIT_MAX_MS'] %}
 {% block newest %}{% include 'enrich/_query_history_newest.sql' %}{% endblock %}
@@ -42,9 +44,13 @@ blockers AS (
     view_rows.QUERY_ID,
     view_rows.REQUESTED_AT,
     TRY_TO_NUMBER(blockers.VALUE:"transaction_id"::VARCHAR) AS TRANSACTION_ID,
-    NULLIF(blockers.VALUE:"query_id"::VARCHAR, '') AS QUERY_ID_OF_BLOCKER,
-    COALESCE(blockers.VALUE:"is_snowflake"::BOOLEAN, FALSE) AS IS_SNOWFLAKE
+    CASE
+      WHEN TYPEOF(blockers.VALUE:"query_id") = 'VARCHAR' THEN NULLIF(LEFT(blockers.VALUE:"query_id"::VARCHAR, 500), '')
+    END AS QUERY_ID_OF_BLOCKER,
+    -- a cast of the VARIANT itself would fail for a text that is no boolean
+    COALESCE(TRY_TO_BOOLEAN(blockers.VALUE:"is_snowflake"::VARCHAR), FALSE) AS IS_SNOWFLAKE
   FROM view_rows, LATERAL FLATTEN(INPUT => view_rows.BLOCKER_QUERIES) AS blockers
+  WHERE IS_OBJECT(blockers.VALUE)
 ),
 
 ranked_blockers AS (
@@ -55,7 +61,8 @@ ranked_blockers AS (
     QUERY_ID_OF_BLOCKER,
     IS_SNOWFLAKE,
     ROW_NUMBER() OVER (
-      PARTITION BY QUERY_ID, REQUESTED_AT ORDER BY TRANSACTION_ID NULLS LAST, QUERY_ID_OF_BLOCKER NULLS LAST
+      PARTITION BY QUERY_ID, REQUESTED_AT
+      ORDER BY TRANSACTION_ID NULLS LAST, QUERY_ID_OF_BLOCKER NULLS LAST, IS_SNOWFLAKE
     ) AS PLACE
   FROM blockers
 ),
@@ -94,7 +101,15 @@ waits AS (
     DATEDIFF('millisecond', REQUESTED_AT, ACQUIRED_AT) AS ACQUIRED_AFTER_MS
   FROM view_rows
   QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY QUERY_ID, REQUESTED_AT ORDER BY ACQUIRED_AT NULLS LAST, TRANSACTION_ID, OBJECT_ID
+    PARTITION BY QUERY_ID, REQUESTED_AT
+    ORDER BY
+      ACQUIRED_AT NULLS LAST,
+      TRANSACTION_ID NULLS LAST,
+      OBJECT_ID NULLS LAST,
+      LOCK_TYPE NULLS LAST,
+      OBJECT_NAME NULLS LAST,
+      SCHEMA_NAME NULLS LAST,
+      DATABASE_NAME NULLS LAST
   ) = 1
 )
 
@@ -103,7 +118,7 @@ SELECT
   waits.REQUESTED_AT,
   waits.ACQUIRED_AT,
   waits.TRANSACTION_ID,
-  UPPER(waits.LOCK_TYPE) AS LOCK_TYPE,
+  LEFT(UPPER(waits.LOCK_TYPE), 20) AS LOCK_TYPE,
   waits.OBJECT_ID,
   waits.OBJECT_NAME,
   waits.SCHEMA_NAME,

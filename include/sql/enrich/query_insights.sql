@@ -1,11 +1,13 @@
 {% extends 'enrich/_lifecycle.sql' %}
 {#- Purpose:    what Snowflake noticed about a run's queries, and what it suggests.
     Source:     ACCOUNT_USAGE.QUERY_INSIGHTS, latency up to 90 minutes, joined by QUERY_ID to the run's QUERY_HISTORY rows.
-    Grain:      one row of QUERY_INSIGHTS_CACHE per (QUERY_ID, INSIGHT_INSTANCE_ID).
+    Grain:      one row of QUERY_INSIGHTS_CACHE per (QUERY_ID, INSIGHT_INSTANCE_ID); without an instance id, per type.
     Binds:      those of _lifecycle.sql; insights_days, store_raw.
     Write mode: replaces the run's rows.
     Limits:     the view has no tag, no text and no severity. Severity is derived: an opportunity is HIGH, anything else
-                LOW. Query text is never copied. None are produced for hybrid and interactive tables. -#}
+                LOW. Query text is never copied. None are produced for hybrid and interactive tables.
+                Of an insight that is there twice the later END_TIME holds, then the longer elapsed time, then the larger
+                values. Type and category are cut at their columns' lengths. -#}
 {% set target = 'QUERY_INSIGHTS_CACHE' %}
 {% set summary_columns = ['QUERY_INSIGHTS_COUNT', 'QUERY_INSIGHTS_HIGH_SEVERITY_COUNT'] %}
 {% block newest %}{% include 'enrich/_query_history_newest.sql' %}{% endblock %}
@@ -30,8 +32,19 @@ insights AS (
     AND source.START_TIME < %(window_end)s::TIMESTAMP_LTZ
     AND run_queries.IS_MEASURED
   QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY source.QUERY_ID, source.INSIGHT_INSTANCE_ID
-    ORDER BY source.END_TIME DESC NULLS LAST, source.TOTAL_ELAPSED_TIME DESC NULLS LAST
+    PARTITION BY
+      source.QUERY_ID,
+      source.INSIGHT_INSTANCE_ID,
+      CASE WHEN source.INSIGHT_INSTANCE_ID IS NULL THEN source.INSIGHT_TYPE_ID END
+    ORDER BY
+      source.END_TIME DESC NULLS LAST,
+      source.TOTAL_ELAPSED_TIME DESC NULLS LAST,
+      source.IS_OPPORTUNITY DESC NULLS LAST,
+      source.INSIGHT_TYPE_ID DESC NULLS LAST,
+      source.INSIGHT_TOPIC DESC NULLS LAST,
+      source.QUERY_PARAMETERIZED_HASH DESC NULLS LAST,
+      TO_JSON(source.MESSAGE) DESC NULLS LAST,
+      TO_JSON(source.SUGGESTIONS) DESC NULLS LAST
   ) = 1
 ),
 
@@ -71,14 +84,14 @@ INSERT INTO {{ enrichment }}.QUERY_INSIGHTS_CACHE (
   EXPIRES_AT
 )
 SELECT
-  MD5(%(run_id)s || '/' || QUERY_ID || '/' || COALESCE(INSIGHT_INSTANCE_ID::VARCHAR, '')) AS INSIGHT_ID,
+  MD5(%(run_id)s || '/' || QUERY_ID || '/' || COALESCE(INSIGHT_INSTANCE_ID::VARCHAR, '/' || INSIGHT_TYPE_ID, '')) AS INSIGHT_ID,
   %(run_id)s AS TEST_ID,
   %(run_id)s AS RUN_ID,
   QUERY_ID,
   INSIGHT_INSTANCE_ID,
   QUERY_PARAMETERIZED_HASH,
-  INSIGHT_TYPE_ID AS INSIGHT_TYPE,
-  INSIGHT_TOPIC AS INSIGHT_CATEGORY,
+  LEFT(INSIGHT_TYPE_ID, 100) AS INSIGHT_TYPE,
+  LEFT(INSIGHT_TOPIC, 50) AS INSIGHT_CATEGORY,
   CASE WHEN IS_OPPORTUNITY THEN 'HIGH' ELSE 'LOW' END AS INSIGHT_SEVERITY,
   IS_OPPORTUNITY,
   RECOMMENDATION,
