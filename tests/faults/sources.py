@@ -13,6 +13,7 @@ from include.enrichment.lifecycle import ClaimedTask
 from include.enrichment.settings import Settings
 from tests.faults.matrix import Matrix
 from tests.faults.oracle import TARGETS, Stored, expected
+from tests.faults.oracle.values import text
 from tests.sql.account import Account, Row
 from tests.sql.cases import CLAIM_TOKEN, run_try
 
@@ -195,7 +196,7 @@ def _is_close(column: str, found: Any, value: Any) -> bool:
     if isinstance(found, str) and (column in ("ERRORS_BREAKDOWN", "FURTHER_BLOCKERS", "RECOMMENDATION_DETAILS")):
         found = json.loads(found)
         if column == "ERRORS_BREAKDOWN":
-            texts = [item | {"code": str(item["code"])} if "code" in item else item for item in found]
+            texts = [item | {"code": text(item["code"])} if "code" in item else item for item in found]
             return _in_order(texts) == _in_order(value)
     if found is None or value is None:
         return found is value

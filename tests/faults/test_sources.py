@@ -13,7 +13,8 @@ from include.enrichment.settings import Settings
 from local.load import find_table
 from tests.faults.matrix import Matrix
 from tests.faults.sources import ALL_KINDS, KINDS, VIEWS, Source, Trial
-from tests.faults.strategies import DAYLIGHT_SAVING, MICROSECOND, QUOTES
+from tests.faults.strategies import DAYLIGHT_SAVING
+from tests.faults.view_rows import MICROSECOND, QUOTES
 from tests.sql.account import Account, Row
 
 NOW = datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0)
@@ -115,7 +116,7 @@ def only_the_newest(source: Source) -> Source:
     return source.with_views(**views)
 
 
-def _in_objects(change: Callable[[int, dict[str, Any]], dict[str, Any]]) -> Misbehaviour:
+def _in_objects(name: str, change: Callable[[int, dict[str, Any]], dict[str, Any]]) -> Misbehaviour:
     def misbehave(source: Source) -> Source:
         def in_row(number: int, row: Row) -> Row:
             objects = {name: change(number, value) for name, value in row.items() if isinstance(value, dict)}
@@ -128,14 +129,22 @@ def _in_objects(change: Callable[[int, dict[str, Any]], dict[str, Any]]) -> Misb
 
         return each_row(source, in_row)
 
+    misbehave.__name__ = name
     return misbehave
 
 
-unknown_keys = _in_objects(lambda number, value: value | {"p50": number, "SUM": -1, 'a "b"': {"c": []}})
-missing_keys = _in_objects(
-    lambda number, value: {key: item for n, (key, item) in enumerate(value.items()) if n % 4 != number}
+unknown_keys = _in_objects(
+    "unknown_keys",
+    lambda number, value: value | {"p50": number, "SUM": -1, 'a "b"': {"c": []}},
 )
-texts = _in_objects(lambda number, value: {key: TEXTS[(number * 5 + n) % len(TEXTS)] for n, key in enumerate(value)})
+missing_keys = _in_objects(
+    "missing_keys",
+    lambda number, value: {key: item for n, (key, item) in enumerate(value.items()) if n % 4 != number},
+)
+texts = _in_objects(
+    "texts_where_a_number_belongs",
+    lambda number, value: {key: TEXTS[(number * 5 + n) % len(TEXTS)] for n, key in enumerate(value)},
+)
 
 
 def not_even_objects(source: Source) -> Source:
@@ -233,13 +242,14 @@ def quoted(source: Source) -> Source:
         (in_other_zones, "moments are stored in UTC"),
         (quoted, "values are bound, never pasted"),
     ],
+    ids=lambda value: value.__name__ if callable(value) else "",
 )
 def test_one_look_at_views_that_misbehave(
     account: Account, settings: Settings, matrix: Matrix, misbehave: Misbehaviour, recovered: str
 ) -> None:
     trial = Trial(account, settings, misbehave(a_run()))
     trial.begin(ALL_KINDS)
-    trial.last_look(matrix, f"view rows: {misbehave.__name__}", recovered)
+    trial.last_look(matrix, f"view rows: {misbehave.__name__.replace('_', ' ')}", recovered)
 
 
 @pytest.mark.parametrize("switch", DAYLIGHT_SAVING)
@@ -286,7 +296,7 @@ def test_rows_changed_after_the_first_read_replace_what_was_stored(
     account: Account, settings: Settings, matrix: Matrix
 ) -> None:
     def change(number: int, row: Row) -> Row:
-        numbers = {k: v + number + 1 for k, v in row.items() if isinstance(v, int) and not k.endswith("_ID")}
+        numbers = {k: v + number + 1 for k, v in row.items() if type(v) is int and not k.endswith("_ID")}
         return row | numbers | ({"END_TIME": row["END_TIME"] + timedelta(seconds=1)} if "END_TIME" in row else {})
 
     trial = Trial(account, settings, a_run())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faults.oracle.belonging import Run, Tables, is_measured
-from tests.faults.oracle.values import Row, element, elements, identity, number, total, utc, whole, within
+from tests.faults.oracle.values import Row, element, elements, identity, number, text, total, utc, whole, within
 
 METRICS = {"EXEC": "EXECUTION_TIME", "COMPILE": "COMPILATION_TIME", "ELAPSED": "TOTAL_ELAPSED_TIME"}
 QUANTILES = {"MEDIAN": "median", "P90": "p90", "P99": "p99", "P999": "p99.9"}
@@ -149,7 +149,11 @@ def _all_known(values: Sequence[float | None], merge: Callable[[Any], float]) ->
 
 
 def _error_count(group: Sequence[Row]) -> int:
-    return sum(whole(element(item, "count")) or 0 for row in group for item in elements(row.get("ERRORS")))
+    return sum(_count(item) or 0 for row in group for item in elements(row.get("ERRORS")))
+
+
+def _count(error: Row) -> int | None:
+    return whole(error.get("count"), digits=18)
 
 
 def _errors(group: Sequence[Row]) -> list[Row]:
@@ -157,11 +161,10 @@ def _errors(group: Sequence[Row]) -> list[Row]:
     by_code: dict[str | None, list[Row]] = {}
     for row in group:
         for item in elements(row.get("ERRORS")):
-            code = item.get("code")
-            by_code.setdefault(None if code is None else str(code), []).append(item)
+            by_code.setdefault(text(item.get("code")), []).append(item)
     merged = []
     for code, items in by_code.items():
-        message = min((str(item["message"]) for item in items if item.get("message") is not None), default=None)
-        entry = {"code": code, "message": message, "count": total(whole(item.get("count")) for item in items)}
+        message = min((said for item in items if (said := text(item.get("message"))) is not None), default=None)
+        entry = {"code": code, "message": message, "count": total(_count(item) for item in items)}
         merged.append({key: value for key, value in entry.items() if value is not None})
     return merged

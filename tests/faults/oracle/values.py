@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 Row = dict[str, Any]
@@ -14,7 +15,6 @@ LIMIT = 1e18
 """A statistic that reaches it measures nothing; and NaN and infinity are no numbers."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
 _TRUE, _FALSE = {"true", "t", "yes", "y", "on", "1"}, {"false", "f", "no", "n", "off", "0"}
 
 
@@ -27,11 +27,17 @@ def number(value: Any) -> float | None:
     return float(value) if math.isfinite(value) and abs(value) < LIMIT else None
 
 
-def whole(value: Any) -> int | None:
-    """A count or an id inside a VARIANT: at most 18 digits."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+def whole(value: Any, *, digits: int = 38) -> int | None:
+    """A count or an id inside a VARIANT, rounded half away from zero."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not _NUMBER.fullmatch(str(value)):
         return None
-    return int(value) if _WHOLE.fullmatch(str(value)) else None
+    rounded = Decimal(str(value)).to_integral_value(ROUND_HALF_UP)
+    return int(rounded) if abs(rounded) < 10**digits else None
+
+
+def text(value: Any) -> str | None:
+    """What a VARIANT says as VARCHAR; JSON unless it is a text."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def truth(value: Any) -> bool | None:
