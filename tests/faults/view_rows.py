@@ -54,10 +54,10 @@ def views(draw: st.DrawFn, results: list[Row], run_id: str, end: datetime, now: 
     beside = {"QUERY_TAG": "somebody else"}
     executions = draw(st.lists(_execution(ids, [row["TEST_ID"] for row in children], start), max_size=8))
     found = {
-        "QUERY_HISTORY": draw(_rows(_query(ids, moment, tag), 10)),
-        "AGGREGATE_QUERY_HISTORY": draw(_rows(_interval(moment, tag), 8)),
-        "LOCK_WAIT_HISTORY": draw(_rows(_wait(ids, moment), 6)),
-        "QUERY_INSIGHTS": draw(_rows(_insight(ids, moment), 6)),
+        "QUERY_HISTORY": draw(_rows(_query(ids, moment, tag), 16)),
+        "AGGREGATE_QUERY_HISTORY": draw(_rows(_interval(moment, tag), 12)),
+        "LOCK_WAIT_HISTORY": draw(_rows(_wait(ids, moment), 10)),
+        "QUERY_INSIGHTS": draw(_rows(_insight(ids, moment), 10)),
         "HYBRID_TABLE_USAGE_HISTORY": draw(_rows(_usage(start, end), 5)),
     }
     found["QUERY_HISTORY"].append({"QUERY_ID": "newest", "START_TIME": newest, **beside})
@@ -86,7 +86,7 @@ def moments(start: datetime, end: datetime) -> st.SearchStrategy[datetime]:
     inside = [start + timedelta(seconds=10 * step) for step in range(8)]
     return st.builds(
         lambda moment, zone: moment.replace(tzinfo=UTC).astimezone(zone),
-        st.sampled_from((*inside, *inside, *edges)),
+        st.sampled_from((*inside * 4, *edges)),
         st.sampled_from(ZONES),
     )
 
@@ -95,7 +95,7 @@ def tags(base: str) -> st.SearchStrategy[str | None]:
     """Query tags around a run's: its phases, extensions, what only looks alike, the longest."""
     return st.sampled_from(
         (
-            *(base, f"{base}:phase=MEASUREMENT:step=2", *(f"{base}:phase=RUNNING",) * 12),
+            *(base, f"{base}:phase=MEASUREMENT:step=2", *(f"{base}:phase=RUNNING",) * 30),
             *(f"{base}:phase=WARMUP", f"{base}:phase=COOLDOWN", f"{base}:phase=running", f"{base}:", f"{base}:note=x"),
             *(f"{base}x", base[:-1], base.upper(), base.replace("-", "_"), "%", "", None),
             f"{base}:{'y' * (1986 - len(base))}:phase=RUNNING"[:2000],

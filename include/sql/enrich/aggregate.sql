@@ -206,7 +206,8 @@ WITH means AS (
 errors_by_code AS (
   SELECT
     source.QUERY_PARAMETERIZED_HASH,
-    ANY_VALUE(errors.VALUE:"code") AS CODE,
+    -- JSON null is no code, as a missing one is none
+    ANY_VALUE(CASE WHEN TYPEOF(errors.VALUE:"code") <> 'NULL_VALUE' THEN errors.VALUE:"code" END) AS CODE,
     MIN(errors.VALUE:"message"::VARCHAR) AS MESSAGE,
     SUM(TRY_TO_NUMBER(errors.VALUE:"count"::VARCHAR, 18, 0)) AS ERROR_COUNT
   FROM ENRICHMENT_SOURCE AS source, LATERAL FLATTEN(INPUT => source.ERRORS) AS errors
