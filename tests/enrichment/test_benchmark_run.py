@@ -115,6 +115,13 @@ def test_no_tag_extends_another_so_that_a_statement_matches_once(given: list[str
     assert [item.tag for item in run.tags] == kept
 
 
+@pytest.mark.parametrize(("longer", "named"), [("a", "a"), ("b", None), (None, None)])
+def test_a_tag_names_a_child_only_if_all_that_it_stands_for_do(longer: str | None, named: str | None) -> None:
+    run = read(TAGS=json.dumps([{"tag": "t", "test_id": "a"}, {"tag": "t:x", "test_id": longer}]))
+    assert run is not None
+    assert [(item.tag, item.test_id) for item in run.tags] == [("t", named)]
+
+
 def test_unknown_operations_stay_unknown() -> None:
     run = read(SUCCESSFUL_OPERATIONS=None, CHILD_IDS=None)
     assert run is not None
