@@ -12,8 +12,8 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+from benchmarks.passes import passes_of
 from benchmarks.report import Row, publish
 from include.enrichment.settings import Settings
 from local.deployment import Deployment, deploy
@@ -31,8 +31,8 @@ _CLAIM = "SELECT MIN(CLAIMED_AT) AS CLAIMED_AT FROM DELAYED_ENRICHMENT_TASKS WHE
 def main(arguments: list[str] | None = None) -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description=__doc__)
-    parser.add_argument("--runs", type=int, default=300, help="historical runs, of a month ago")
-    parser.add_argument("--fresh", type=int, default=20, help="fresh runs that end meanwhile")
+    parser.add_argument("--runs", type=int, default=150, help="historical runs, of a month ago")
+    parser.add_argument("--fresh", type=int, default=10, help="fresh runs that end meanwhile")
     options = parser.parse_args(arguments)
     os.environ.update(QUIET)
     stop_on_signals()
@@ -72,13 +72,17 @@ def measure(deployment: Deployment, runs: int, fresh: int) -> list[Row]:
     # the benchmark's own have another tag; each write of a fresh run is a login
     sent = sum(item["query_tag"] == Settings().query_tag for item in after["statements"])
     logins = after["logins"] - before["logins"] - fresh
-    sizes, seconds = pass_figures(deployment, known)
-    tasks, one_pass = planned["tasks"], statistics.median(seconds)
+    done = passes_of(deployment, known)
+    tasks, one_pass = planned["tasks"], statistics.median(item.seconds for item in done)
     return [
         Row(
             "historical runs / tasks queued at once", f"{runs} / {tasks}", "mapped tasks of one DAG run: at most 1,024"
         ),
-        Row("largest pass", f"{max(sizes)} mapped tasks", "20 of backfill and what is fresh; batch size 100"),
+        Row(
+            "largest pass",
+            f"{max(item.mapped for item in done)} mapped tasks",
+            "20 of backfill and what is fresh; batch size 100",
+        ),
         Row("passes that a fresh run waited for", f"{max(passes_waited)} at most", "1: the next pass"),
         Row(
             "fresh run, from its end to its claim",
@@ -119,29 +123,6 @@ def claimed_after(deployment: Deployment, run_id: str) -> tuple[float, int]:
     ]
     claimed_at = row["CLAIMED_AT"].replace(tzinfo=UTC)
     return (claimed_at - arrived).total_seconds(), sum(arrived < start <= claimed_at for start in starts)
-
-
-def pass_figures(deployment: Deployment, known: set[str]) -> tuple[list[int], list[float]]:
-    """Mapped tasks and seconds of each new pass that did something."""
-    sizes, seconds = [], []
-    for run in all_passes(deployment):
-        mapped = [item for item in deployment.instances(run["dag_run_id"], "enrich") if item["map_index"] >= 0]
-        if run["dag_run_id"] in known or not mapped:
-            continue
-        sizes.append(len(mapped))
-        duration = datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["start_date"])
-        seconds.append(duration.total_seconds())
-    return sizes, seconds
-
-
-def all_passes(deployment: Deployment) -> list[dict[str, Any]]:
-    """Every pass, page by page."""
-    found: list[dict[str, Any]] = []
-    while True:
-        page = deployment.client.dag_runs(offset=len(found))
-        found += page
-        if len(page) < deployment.client.PAGE:
-            return found
 
 
 if __name__ == "__main__":

@@ -7,11 +7,9 @@ import json
 import os
 import secrets
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,12 +64,14 @@ class AirflowHome:
     :param port: of the API server, which serves the UI too
     :param extra: environment variables on top, the Snowflake connection among them
     :param execution_port: of the API that running tasks report to
+    :param database_url: of the metadata database, as SQLAlchemy writes it; empty for a SQLite file in the folder
     """
 
     folder: Path
     port: int
     extra: dict[str, str]
     execution_port: int = field(default_factory=free_port)
+    database_url: str = field(default="", repr=False)
 
     @property
     def url(self) -> str:
@@ -124,8 +124,7 @@ class AirflowHome:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API__SECRET_KEY": self._secret("api"),
             "AIRFLOW__API_AUTH__JWT_SECRET": self._secret("jwt"),
-            # SQLite has one writer at a time: the others wait, by default only 5 s
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database()}?timeout=60",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self._database_url(),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
@@ -138,7 +137,8 @@ class AirflowHome:
 
         stamp = self.folder / "database-version"
         version = importlib.metadata.version("apache-airflow-core")
-        if stamp.exists() and stamp.read_text() == version and self._database().exists():
+        is_file = not self.database_url  # only a file is known to be the one that the stamp was written for
+        if is_file and stamp.exists() and stamp.read_text() == version and self._database().exists():
             return
         completed = subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],
@@ -183,8 +183,20 @@ class AirflowHome:
         It does so for jobs that are not running any more; of a killed one it would learn by its missing heartbeat,
         and its tasks would stay "running", and the next pass wait, for five minutes.
         """
-        with closing(sqlite3.connect(self._database(), timeout=60)) as database, database:
-            database.execute("UPDATE job SET state = 'failed' WHERE state = 'running' AND job_type = 'SchedulerJob'")
+        from sqlalchemy import create_engine, text
+
+        engine = create_engine(self._database_url())
+        try:
+            with engine.begin() as database:
+                database.execute(
+                    text("UPDATE job SET state = 'failed' WHERE state = 'running' AND job_type = 'SchedulerJob'")
+                )
+        finally:
+            engine.dispose()
+
+    def _database_url(self) -> str:
+        # SQLite has one writer at a time: the others wait, by default only 5 s
+        return self.database_url or f"sqlite:///{self._database()}?timeout=60"
 
     def _database(self) -> Path:
         return self.folder / "airflow.db"
@@ -260,6 +272,10 @@ class AirflowClient:
         body = {"logical_date": None, "conf": conf or {}}
         return str(self.request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
+    def pause(self, *, paused: bool, dag_id: str = DAG_ID) -> None:
+        """Pause a DAG, or let it go on."""
+        self.request("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
+
     def dag_runs(self, dag_id: str = DAG_ID, offset: int = 0) -> list[dict[str, Any]]:
         """The newest DAG runs, newest first, :attr:`PAGE` of them."""
         page = {"order_by": "-run_after", "limit": self.PAGE, "offset": offset}
@@ -268,8 +284,14 @@ class AirflowClient:
 
     def task_instances(self, dag_run_id: str, dag_id: str = DAG_ID) -> list[dict[str, Any]]:
         """All task instances of a DAG run, mapped ones included."""
-        reply = self.request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances", params={"limit": 1000})
-        return list(reply["task_instances"])
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
+        found: list[dict[str, Any]] = []
+        while True:  # Airflow cuts a larger page to its own limit, which is below a full batch and the other tasks
+            page = {"order_by": "id", "limit": self.PAGE, "offset": len(found)}
+            reply = self.request("GET", path, params=page)["task_instances"]
+            found += reply
+            if len(reply) < self.PAGE:
+                return found
 
     def wait_for_run(
         self, dag_run_id: str, supervisor: Supervisor, timeout_seconds: float = 300, dag_id: str = DAG_ID

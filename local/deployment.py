@@ -187,11 +187,17 @@ class Deployment:
 
 @contextmanager
 def deploy(
-    folder: Path, groups: tuple[str, ...] = (), *, idle_limit_seconds: float = 10.0, **environment: str
+    folder: Path,
+    groups: tuple[str, ...] = (),
+    *,
+    idle_limit_seconds: float = 10.0,
+    database_url: str = "",
+    **environment: str,
 ) -> Iterator[Deployment]:
     """Start everything in a folder, and stop it at the end.
 
     :param groups: of sample runs to load
+    :param database_url: of Airflow's metadata database; empty for SQLite
     :param idle_limit_seconds: see :class:`local.write_lock.WriteLock`
     :param environment: of the Airflow processes, on top
     """
@@ -211,8 +217,10 @@ def deploy(
         if groups:
             with closing(hook.get_conn()) as session:
                 load_sample_account(session, loaded_at, include=groups)
+        variables = {**connection.environment(), **environment}
+        home = AirflowHome(folder / "airflow", free_port(), variables, database_url=database_url)
         account = build_account(loaded_at, include=groups)
-        with closing(_start_airflow(supervisor, connection, folder, environment, account, loaded_at)) as running:
+        with closing(_start_airflow(home, supervisor, connection, account, loaded_at)) as running:
             yield running
     finally:
         supervisor.stop()
@@ -228,26 +236,18 @@ def second_airflow(deployment: Deployment, folder: Path, **environment: str) -> 
     :param environment: of the Airflow processes, on top
     """
     supervisor = Supervisor(folder / "logs")
+    connection = deployment.connection
+    home = AirflowHome(folder / "airflow", free_port(), {**connection.environment(), **environment})
     try:
-        with closing(
-            _start_airflow(
-                supervisor, deployment.connection, folder, environment, deployment.account, deployment.loaded_at
-            )
-        ) as running:
+        with closing(_start_airflow(home, supervisor, connection, deployment.account, deployment.loaded_at)) as running:
             yield running
     finally:
         supervisor.stop()
 
 
 def _start_airflow(
-    supervisor: Supervisor,
-    connection: LocalConnection,
-    folder: Path,
-    environment: Mapping[str, str],
-    account: Account,
-    loaded_at: datetime,
+    home: AirflowHome, supervisor: Supervisor, connection: LocalConnection, account: Account, loaded_at: datetime
 ) -> Deployment:
-    home = AirflowHome(folder / "airflow", free_port(), {**connection.environment(), **environment})
     home.migrate_database()
     home.start(supervisor)
     client = AirflowClient(home)

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from local.deployment import Deployment
+from local.sample.differences import differences
 from local.sample_account import build_account, names, truth
 from tests.e2e.conftest import GROUPS
-from tests.e2e.ground_truth import differences
 
 FINAL = {"COMPLETED", "SKIPPED", "NOT_APPLICABLE"}
 

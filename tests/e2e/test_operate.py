@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from local.deployment import Deployment
+from local.sample.differences import differences
 from local.sample_account import SampleRun, build_account, truth
-from tests.e2e.ground_truth import differences
 
 RETRY, BACKFILL, CLEANUP, SETUP = "enrichment_retry", "enrichment_backfill", "enrichment_cleanup", "enrichment_setup"
 SMALL_RUNS = ("standard-settled", "dynamic-settled", "interactive-settled", "hybrid-settled")

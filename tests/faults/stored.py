@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.deployment import Deployment
+from local.sample.differences import KEYED_TABLES, Rows, differences
 from local.sample_account import Account, ExpectedRun, SampleRun, build_account, truth
-from tests.e2e.ground_truth import KEYED_TABLES, Rows, differences
 from tests.faults.matrix import Matrix
 
 Key = tuple[Any, ...]
