@@ -101,7 +101,10 @@ def main(arguments: list[str] | None = None) -> int:
             if options.postgres:
                 url, supervisor = stack.enter_context(postgres.cluster(folder / "logs"))
                 others = {name: process.pid for name, process in supervisor.running.items()}
-            deployment = stack.enter_context(deploy(folder, database_url=url))
+            # a pass begins when all runs are there, and no other DAG takes part
+            deployment = stack.enter_context(
+                deploy(folder, database_url=url, AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="True")
+            )
             leaders = {name: process.pid for name, process in deployment.supervisor.running.items()} | others
             outcome = measure(deployment, leaders, options.jobs, options.compared)
     except StoppedError:
@@ -116,10 +119,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(deployment: Deployment, leaders: dict[str, int], jobs: int, compared: int) -> Outcome:
-    """Let all runs be there at once, wait until none is due, and look at what it took."""
+    """Let all runs be there at once, wait until none is due, and look at what it took.
+
+    :param deployment: whose DAGs are paused
+    :param leaders: name to id of the processes whose memory counts
+    """
     client = deployment.client
-    client.pause(paused=True)
-    deployment.wait_until_quiet()
     now = datetime.now(UTC)
     runs: list[SampleRun] = []
     for account in due_runs(now, jobs):
@@ -127,7 +132,6 @@ def measure(deployment: Deployment, leaders: dict[str, int], jobs: int, compared
         runs += account.runs
     traffic = Traffic(Settings().query_tag)
     traffic.read(deployment)
-    known = {run["dag_run_id"] for run in client.dag_runs()}
     started = time.monotonic()
     with sampled(leaders) as memory:
         client.pause(paused=False)
@@ -136,7 +140,7 @@ def measure(deployment: Deployment, leaders: dict[str, int], jobs: int, compared
         elapsed = time.monotonic() - started
         deployment.wait_until_quiet()
     traffic.read(deployment)
-    passes = passes_of(deployment, known)
+    passes = passes_of(deployment)
     wrong = lost_or_failed(deployment, passes, jobs)
     chosen = runs[:: max(1, -(-len(runs) // compared))]
     differing = compare(deployment, chosen, now)

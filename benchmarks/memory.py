@@ -14,7 +14,7 @@ import psutil
 
 from local.airflow_home import SCHEDULER
 
-TASKS = "tasks and executor"
+EXECUTOR, TASKS = "executor", "tasks"
 _SECONDS = 2.0
 _MEGABYTE = 1_000_000
 GROWTH_ALLOWED, SLACK_MB = 1.10, 20.0
@@ -63,7 +63,7 @@ class Growth:
 def sampled(leaders: Mapping[str, int]) -> Iterator[dict[str, list[Sample]]]:
     """Sample in a thread until the end of the context; what a process started counts with it.
 
-    :param leaders: name to process id; what the scheduler started is a kind of its own, :data:`TASKS`
+    :param leaders: name to process id; the scheduler's workers are a kind of their own, and what these started
     :returns: filled meanwhile: samples by kind
     """
     found: dict[str, list[Sample]] = defaultdict(list)
@@ -104,11 +104,13 @@ def _kinds(name: str, pid: int) -> Iterator[tuple[str, list[psutil.Process]]]:
     with suppress(psutil.NoSuchProcess):
         leader = psutil.Process(pid)
         started = leader.children(recursive=True)
-        if name == SCHEDULER:
-            yield name, [leader]
-            yield TASKS, started
-        else:
+        if name != SCHEDULER:
             yield name, [leader, *started]
+            return
+        workers = leader.children()
+        yield name, [leader]
+        yield EXECUTOR, workers
+        yield TASKS, [process for process in started if process not in workers]
 
 
 def _sample(processes: Iterable[psutil.Process]) -> Sample:

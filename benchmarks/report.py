@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
+_WIDTH_OF_A_LOG = 200
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def publish(name: str, rows: list[Row]) -> None:
         table.add_column(column)
     for row in rows:
         table.add_row(row.measured, row.value, row.compared)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_LOG).print(table)
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     file.write_text(json.dumps([asdict(row) for row in rows], indent=2))

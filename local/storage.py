@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 from fakesnow import info_schema, macros
 from fakesnow.instance import FakeSnow
+from fakesnow.transforms.stage import LOCAL_BUCKET_PATH
 
 from local.schemas import create_schemas
 from local.semi_structured import MACROS
@@ -75,3 +77,4 @@ class Storage:
         for name in self.databases():
             connection.execute(f'CHECKPOINT "{name}"')
         connection.close()
+        shutil.rmtree(LOCAL_BUCKET_PATH, ignore_errors=True)  # fakesnow makes it on import, and leaves it

@@ -83,6 +83,19 @@ def test_restart_keeps_rows_databases_password_and_certificate(tmp_path: Path, s
         os.environ["REQUESTS_CA_BUNDLE"] = trusted
 
 
+def test_a_stopped_server_leaves_nothing_in_the_temporary_folder(
+    tmp_path: Path, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.environ["REQUESTS_CA_BUNDLE"])  # start_server replaces it
+    other = start_server(tmp_path)
+    assert list(temporary.iterdir()) != []
+    assert other.stop() == 0
+    assert list(temporary.iterdir()) == []
+
+
 def test_sessions_of_an_earlier_server_process_are_told_to_log_in(server: RunningServer) -> None:
     with server.connect() as connection:
         token = connection.rest._token  # type: ignore[union-attr]
