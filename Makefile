@@ -59,9 +59,9 @@ bench: $(READY) ## Measure on a real scheduler (about 20 minutes); the tables al
 	$(BIN)/python -m benchmarks.drain --jobs 100
 	$(BIN)/python -m benchmarks.backfill
 
-soak: $(READY) ## The long versions (hours): 2,000 cases per property, 400 tasks for two deployments, 1,000 jobs on PostgreSQL
-	FAULT_EXAMPLES=2000 FAULT_TASKS=400 $(PYTEST) -m faults -ra --timeout 7200
+soak: $(READY) ## The long versions (hours): 1,000 due jobs with PostgreSQL, then the fault tests with more cases and tasks
 	$(BIN)/python -m benchmarks.drain --jobs 1000 --postgres
+	FAULT_EXAMPLES=2000 FAULT_TASKS=400 $(PYTEST) -m faults -ra --timeout 7200
 
 .PHONY: check lint format types docs lock clean
 check: lint types ## Everything that needs no server
