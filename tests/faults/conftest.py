@@ -9,7 +9,7 @@ import pytest
 from local.deployment import Deployment, deploy
 from tests.faults.matrix import Matrix
 
-IDLE_LIMIT_SECONDS = 1.0
+IDLE_LIMIT_SECONDS = 3.0
 """How long the transaction of a killed client stays open while somebody waits for its lock."""
 
 _MATRIX = pytest.StashKey[Matrix]()
