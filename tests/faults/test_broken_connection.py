@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import requests
 
 from include.enrichment.settings import Settings
 from tests.faults.matrix import Matrix
@@ -43,20 +40,6 @@ def proxy(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
         yield running
 
 
-def held(account: Account, method: str = "GET") -> list[dict[str, Any]]:
-    local = account.local
-    reply = requests.request(method, f"{local.url}/held", auth=("", local.password), verify=local.ca_file, timeout=10)
-    reply.raise_for_status()
-    return list(reply.json())
-
-
-def wait_for_held(account: Account) -> None:
-    deadline = time.monotonic() + 30
-    while not held(account):
-        assert time.monotonic() < deadline, "no statement was held in 30 s"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_a_connection_dropped_in_the_middle_of_a_statement_loses_and_doubles_nothing(
     account: Account, settings: Settings, matrix: Matrix, proxy: Proxy, statement: str
@@ -70,9 +53,9 @@ def test_a_connection_dropped_in_the_middle_of_a_statement_loses_and_doubles_not
     account.put_faults([{"match": match, "hold": hold, "times": 1}])
     with ThreadPoolExecutor() as threads:
         attempt = threads.submit(run_try, task, settings)
-        wait_for_held(account)
+        account.wait_for_held()
         proxy.cut()
-        held(account, "DELETE")
+        account.release()
         outcome = attempt.result(60)
     assert outcome.error is None, outcome.message
     tables = ("RUN_ENRICHMENT_SUMMARY", "DELAYED_ENRICHMENT_ATTEMPTS")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
 from snowflake.connector.errors import ProgrammingError
 
 from include.enrichment import queue
@@ -150,21 +148,7 @@ def held(account: Account, match: str, when: str = "before") -> Iterator[None]:
         yield
     finally:
         account.put_faults([])
-        _held_statements(account, "DELETE")
-
-
-def wait_for_held(account: Account) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not _held_statements(account, "GET"):
-        assert time.monotonic() < deadline, "nothing was held"
-        time.sleep(0.02)  # polls for the statement
-
-
-def _held_statements(account: Account, method: str) -> list[Any]:
-    local = account.local
-    reply = requests.request(method, f"{local.url}/held", auth=("", local.password), verify=local.ca_file, timeout=10)
-    reply.raise_for_status()
-    return list(reply.json()) if method == "GET" else []
+        account.release()
 
 
 def test_a_poison_task_fails_after_three_tries_and_says_so(
@@ -219,7 +203,7 @@ def test_a_task_that_completed_between_look_and_update_is_left_alone(
         with held(account, r"UPDATE \S+ENRICHMENT_PASS_LOCK"):
             account.run(EXPIRE)
             rescuing = pool.submit(claim, settings)
-            wait_for_held(account)
+            account.wait_for_held()
             assert run_try(task, settings).error is None
         assert rescuing.result(PATIENCE_SECONDS) == []
     expected = [WRITTEN, ("TASK", "COMPLETED"), ("TRY", "COMPLETED")]
@@ -235,7 +219,7 @@ def test_a_task_that_another_try_took_over_between_look_and_update_is_left_alone
         with held(account, r"UPDATE \S+ENRICHMENT_PASS_LOCK"):
             account.run(EXPIRE)
             rescuing = pool.submit(claim, settings)
-            wait_for_held(account)
+            account.wait_for_held()
             start_and_die(task, settings, "take_over", try_number=2)
         assert rescuing.result(PATIENCE_SECONDS) == []
     (row,) = tasks(account).values()
@@ -255,10 +239,10 @@ def test_a_slow_worker_that_was_rescued_meanwhile_writes_nothing(
     (task,) = claim(settings, "delayed_enrichment/slow")
     with ThreadPoolExecutor(1) as pool, held(account, statement):
         slow = pool.submit(run_try, task, settings)
-        wait_for_held(account)
+        account.wait_for_held()
         account.run(EXPIRE)
         (again,) = claim(settings)
-        _held_statements(account, "DELETE")
+        account.release()
         assert slow.result(PATIENCE_SECONDS).error == "CLAIM_LOST"
     assert [row["CLAIM_TOKEN"] for row in tasks(account).values()] == [again.claim_token]
     assert run_try(again, settings).error is None
@@ -290,7 +274,7 @@ def test_a_claim_that_is_tried_again_leaves_alone_what_its_mapped_tasks_have_sta
     with ThreadPoolExecutor(1) as pool:
         with held(account, r"step: read\b"):
             working = pool.submit(run_try, task, settings)
-            wait_for_held(account)
+            account.wait_for_held()
             assert claim(settings, "delayed_enrichment/pass-1", is_retry=True) == []
         assert working.result(PATIENCE_SECONDS).error is None
     expected = [WRITTEN, ("TASK", "COMPLETED"), ("TRY", "COMPLETED")]

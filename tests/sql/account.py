@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from local.schemas import catalogue
 
 CONN_ID = "snowflake_default"
 OWN_SCHEMA = "FLAKEBENCH.TEST_RESULTS"
+_PATIENCE_SECONDS = 30.0
 _KEPT = {"ENRICHMENT_MIGRATIONS", "ENRICHMENT_PASS_LOCK"}
 _TABLES = """
 SELECT TABLE_NAME FROM FLAKEBENCH.INFORMATION_SCHEMA.TABLES
@@ -86,15 +88,41 @@ class Account:
 
     def put_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Make statements fail; see ``local/faults.py``. Empty: none does."""
-        response = requests.put(
-            f"{self.local.url}/faults",
-            data=json.dumps(faults),
+        self._server("PUT", "/faults", list(faults))
+        self.has_faults = bool(faults)
+
+    def held(self) -> list[Row]:
+        """The statements that a fault holds back now."""
+        return list(self._server("GET", "/held").json())
+
+    def wait_for_held(self) -> Row:
+        """Wait until a statement is held back; the longest held.
+
+        :raises TimeoutError: none is after 30 seconds
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not (held := self.held()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no statement was held in {_PATIENCE_SECONDS:.0f} s")
+            time.sleep(0.02)
+        return held[0]
+
+    def release(self) -> None:
+        """Let what is held back go on."""
+        self._server("DELETE", "/held")
+
+    def _server(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """Call the embedded server's own pages."""
+        reply = requests.request(
+            method,
+            self.local.url + path,
+            data=None if body is None else json.dumps(body),
             auth=("", self.local.password),
             verify=self.local.ca_file,
             timeout=10,
         )
-        response.raise_for_status()
-        self.has_faults = bool(faults)
+        reply.raise_for_status()
+        return reply
 
     def load(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows; a column that a row does not name is NULL.
