@@ -43,6 +43,7 @@ class Supervisor:
     log_folder: Path
     record: Path | None = None
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _orphaned: list[int] = field(default_factory=list)
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a process; its output goes to ``<log_folder>/<name>.log``. Only from the main thread."""
@@ -75,18 +76,21 @@ class Supervisor:
             _end(process.pid)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=5)
+        for leader in self._orphaned:
+            _end(leader)
         self.running.clear()
         if self.record is not None:
             self.record.unlink(missing_ok=True)
 
     def kill(self, name: str, *, with_children: bool = True) -> None:
-        """SIGKILL a process, as the kernel does when memory runs out, and forget it.
+        """SIGKILL a process, as the kernel does when memory runs out, so that another may start in its place.
 
-        :param with_children: and everything it started; otherwise what it started lives on
+        :param with_children: and everything it started; otherwise what it started lives on, until :meth:`stop`
         """
         process = self.running.pop(name)
         _signal(members(process.pid) if with_children else {process.pid}, signal.SIGKILL)
         process.wait()
+        self._orphaned.append(process.pid)
 
     def stop_leftovers(self) -> None:
         """Stop what an earlier launcher, itself killed, left running."""

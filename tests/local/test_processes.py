@@ -66,6 +66,19 @@ def test_child_of_a_killed_process_is_stopped(supervisor: Supervisor) -> None:
     assert not members(session)
 
 
+@pytest.mark.parametrize(("with_children", "left"), [(True, 0), (False, 1)])
+def test_what_a_process_started_is_killed_with_it_or_lives_until_all_is_stopped(
+    supervisor: Supervisor, with_children: bool, left: int
+) -> None:
+    session = start(supervisor, PARENT)
+    wait(lambda: len(members(session)) == 2)
+    supervisor.kill("program", with_children=with_children)
+    wait(lambda: len(members(session)) == left)
+    supervisor.check()
+    supervisor.stop()
+    assert not members(session)
+
+
 def test_leftovers_of_a_killed_launcher_are_stopped(supervisor: Supervisor) -> None:
     session = start(supervisor, PARENT)
     wait(lambda: len(members(session)) == 2)
