@@ -28,8 +28,9 @@ from tests.sql.account import CONN_ID, Account
 from tests.sql.cases import Moment, load_tables
 
 DUE_TASKS = int(os.environ.get("FAULT_TASKS", "40"))
-KINDS = ("standard-single-minute", "unistore-settled", "standard-settled", "interactive-settled")
 """At least so many; ``make soak`` asks for hundreds."""
+
+KINDS = ("standard-single-minute", "unistore-settled", "standard-settled", "interactive-settled")
 
 DRAIN_SECONDS = 240 + 5 * DUE_TASKS
 BATCH_SIZE = 20

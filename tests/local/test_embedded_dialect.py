@@ -251,6 +251,23 @@ def test_divergence_varchar_length_is_not_enforced(run: Run) -> None:
     assert run("INSERT INTO NARROW VALUES ('longer')") == [(1,)]
 
 
+def test_divergence_whole_numbers_of_own_tables_keep_64_bits(run: Run) -> None:
+    run("CREATE OR REPLACE TEMPORARY TABLE WHOLE (N NUMBER(38, 0))")
+    assert run(f"INSERT INTO WHOLE VALUES ({2**63 - 1})") == [(1,)]
+    with pytest.raises(ProgrammingError):
+        run(f"INSERT INTO WHOLE VALUES ({2**63})")
+
+
+def test_divergence_array_to_string_leaves_null_out(run: Run) -> None:
+    assert run("SELECT ARRAY_TO_STRING(PARSE_JSON('[\"a\", null, \"b\"]'), '-')") == [("a-b",)]
+
+
+def test_divergence_timestamps_keep_microseconds(run: Run) -> None:
+    assert run("SELECT TO_CHAR('2026-01-01 00:00:00.123456789'::TIMESTAMP_NTZ, 'YYYY-MM-DD HH24:MI:SS.FF9')") == [
+        ("2026-01-01 00:00:00.123456000",)
+    ]
+
+
 def test_divergence_time_zone_is_always_utc(run: Run) -> None:
     run("ALTER SESSION SET TIMEZONE = 'America/Los_Angeles'")
     ((moment,),) = run("SELECT '2026-01-01 00:00:00'::TIMESTAMP_LTZ")
