@@ -30,6 +30,17 @@ def test_generated_documents_have_not_drifted(name: str) -> None:
     assert (REPOSITORY / "docs" / name).read_text() == generated, "run `make docs` and commit the difference"
 
 
+@pytest.mark.parametrize("name", ["reliability.md", "embedded-snowflake.md"])
+def test_the_tests_that_a_document_names_exist(name: str) -> None:
+    tests = "\n".join(path.read_text() for path in (REPOSITORY / "tests").rglob("*.py"))
+    text = (REPOSITORY / "docs" / name).read_text()
+    files = {Path(file).name for file in re.findall(r"`([\w/]+\.py)", text)}
+    functions = set(re.findall(r"(?:`|::)(test_\w+?)_?(?:\.\.\.)?`", text))
+    assert functions
+    assert files <= {path.name for path in _tracked()}
+    assert [function for function in functions if f"def {function}" not in tests] == []
+
+
 def test_the_lock_pins_and_hashes_every_package_and_names_no_index() -> None:
     for name in ("requirements-dev.lock", "requirements-uv.txt"):
         text = (REPOSITORY / name).read_text()
