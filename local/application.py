@@ -73,6 +73,7 @@ class SnowflakeApplication:
                 Route("/health", self.health, methods=get),
                 Route("/faults", self.faults, methods=["GET", "POST", "PUT", "DELETE"]),
                 Route("/held", self.held, methods=["GET", "DELETE"]),
+                Route("/sessions", self.abort_session, methods=["DELETE"]),
                 Route("/statements", self.statements, methods=get),
             ],
             lifespan=self._lifespan,
@@ -144,9 +145,12 @@ class SnowflakeApplication:
         """Close a session: its open transaction is rolled back."""
         session = self._session(request)
         if session and request.query_params.get("delete"):
-            self._sessions = {token: other for token, other in self._sessions.items() if other is not session}
-            await asyncio.get_running_loop().run_in_executor(self._threads, session.close)
+            await self._close(session)
         return _success(None)
+
+    async def _close(self, session: Session) -> None:
+        self._sessions = {token: other for token, other in self._sessions.items() if other is not session}
+        await asyncio.get_running_loop().run_in_executor(self._threads, session.close)
 
     async def heartbeat(self, request: Request) -> Response:
         """Say whether the session still exists."""
@@ -225,6 +229,15 @@ class SnowflakeApplication:
             wanted = request.query_params.get("id")
             holds.release(int(wanted) if wanted else None)
         return JSONResponse(holds.as_json())
+
+    async def abort_session(self, request: Request) -> Response:
+        """End the session ``id``, as SYSTEM$ABORT_SESSION does: its open transaction is rolled back."""
+        if refused := self._refused(request):
+            return refused
+        wanted = request.query_params.get("id")
+        for session in [session for session in self._sessions.values() if str(session.session_id) == wanted]:
+            await self._close(session)
+        return JSONResponse({"sessions": len(self._sessions)})
 
     async def statements(self, request: Request) -> Response:
         """The log of all sessions' statements."""

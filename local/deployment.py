@@ -68,12 +68,12 @@ class Deployment:
             self._session.close()
             self._session = None
 
-    def restart_snowflake(self, *, idle_limit_seconds: float = 10.0) -> None:
+    def restart_snowflake(self) -> None:
         """SIGKILL the embedded Snowflake, and start it again on its port with what it had committed."""
         self.close()
         self.supervisor.kill("snowflake")
         folder = self.home.folder.parent
-        start_snowflake(self.supervisor, folder, self.connection.port, idle_limit_seconds=idle_limit_seconds)
+        start_snowflake(self.supervisor, folder, self.connection.port)
 
     def kill_scheduler(self, *, with_tasks: bool) -> None:
         """SIGKILL the scheduler, and start another.
@@ -190,7 +190,6 @@ def deploy(
     folder: Path,
     groups: tuple[str, ...] = (),
     *,
-    idle_limit_seconds: float = 10.0,
     database_url: str = "",
     **environment: str,
 ) -> Iterator[Deployment]:
@@ -198,7 +197,6 @@ def deploy(
 
     :param groups: of sample runs to load
     :param database_url: of Airflow's metadata database; empty for SQLite
-    :param idle_limit_seconds: see :class:`local.write_lock.WriteLock`
     :param environment: of the Airflow processes, on top
     """
     from include.enrichment.migrations import migrate
@@ -208,7 +206,7 @@ def deploy(
     supervisor = Supervisor(folder / "logs")
     before = dict(os.environ)
     try:
-        connection = start_snowflake(supervisor, folder, idle_limit_seconds=idle_limit_seconds)
+        connection = start_snowflake(supervisor, folder)
         os.environ.update(connection.environment())
         settings = parse()
         hook = open_hook("snowflake_default", settings)
@@ -255,19 +253,15 @@ def _start_airflow(
     return Deployment(supervisor, connection, home, client, account, loaded_at)
 
 
-def start_snowflake(
-    supervisor: Supervisor, folder: Path, port: int = 0, *, idle_limit_seconds: float = 10.0
-) -> LocalConnection:
+def start_snowflake(supervisor: Supervisor, folder: Path, port: int = 0) -> LocalConnection:
     """Start the embedded Snowflake with its state in a folder.
 
     :param port: 0 takes a free one
-    :param idle_limit_seconds: see :class:`local.write_lock.WriteLock`
     :raises TimeoutError: it is not ready in time
     """
     file = folder / "connection.json"
     file.unlink(missing_ok=True)  # of a server that was killed
     command = [sys.executable, "-m", "local.server", "--port", str(port), "--state", str(folder / "snowflake")]
-    command += ["--idle-limit", str(idle_limit_seconds)]
     supervisor.start("snowflake", command, {**os.environ, "PYTHONPATH": str(PROJECT)})
     deadline = time.monotonic() + _START_SECONDS
     while not file.exists():

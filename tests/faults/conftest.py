@@ -9,9 +9,6 @@ import pytest
 from local.deployment import Deployment, deploy
 from tests.faults.matrix import Matrix
 
-IDLE_LIMIT_SECONDS = 3.0
-"""How long the transaction of a killed client stays open while somebody waits for its lock."""
-
 _MATRIX = pytest.StashKey[Matrix]()
 
 
@@ -26,7 +23,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     """An account without runs, and an Airflow that starts a pass when a test asks for one, not by its schedule."""
     with deploy(
         tmp_path_factory.mktemp("deployment"),
-        idle_limit_seconds=IDLE_LIMIT_SECONDS,
         FLAKEBENCH_ENRICHMENT_SCHEDULE_MINUTES="59",
         FLAKEBENCH_ENRICHMENT_RETRY_DELAY_SECONDS="1",
     ) as running:

@@ -48,8 +48,12 @@ def client_of(deployment: Deployment, held: dict[str, Any]) -> psutil.Process:
 
 
 def kill_client(deployment: Deployment, held: dict[str, Any]) -> None:
-    """SIGKILL the process that sent a held statement, wait for its end, and let the statement go on without it."""
+    """SIGKILL the process that sent a held statement, and let the statement go on without it.
+
+    Its transaction is rolled back at once, which Snowflake does when it has been idle for five minutes.
+    """
     process = client_of(deployment, held)
     process.kill()
     process.wait(10)
     release(deployment, held)
+    deployment.server("DELETE", "/sessions", params={"id": held["session_id"]})

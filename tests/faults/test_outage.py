@@ -8,7 +8,6 @@ import pytest
 
 from local.deployment import Deployment
 from local.sample_account import Account
-from tests.faults.conftest import IDLE_LIMIT_SECONDS
 from tests.faults.matrix import Matrix
 from tests.faults.processes import holding, kill_client, wait_for_held
 from tests.faults.stored import check_whole, ended_runs
@@ -55,7 +54,7 @@ def test_a_killed_snowflake_loses_nothing(deployment: Deployment, matrix: Matrix
     faults = (IN_TRANSACTION, AT_READ)
     with holding(deployment, *faults):
         account, dag_run_id = started_pass(deployment, 210, *faults)
-        deployment.restart_snowflake(idle_limit_seconds=IDLE_LIMIT_SECONDS)
+        deployment.restart_snowflake()
     finish_with_backoff(deployment, dag_run_id)
     check_whole(matrix, "Snowflake killed and restarted in the middle", "Airflow's retry", deployment, account)
 

@@ -89,3 +89,17 @@ def test_an_unknown_hold_is_refused(server: RunningServer) -> None:
     )
     assert (reply.status_code, "never" in reply.text) == (422, True)
     assert server.request("GET", "/held").status_code == 401
+
+
+def test_an_aborted_session_loses_its_transaction(
+    server: RunningServer, connect: Connect, look: Callable[[], int]
+) -> None:
+    run = runner(connect())
+    run("BEGIN")
+    run("INSERT INTO HELD SELECT 1")
+    (row,) = run("SELECT CURRENT_SESSION()")
+    reply = server.request("DELETE", "/sessions", params={"id": row[0]}, auth=("", server.connection.password))
+    assert reply.status_code == 200
+    with pytest.raises(DatabaseError):
+        run("COMMIT")
+    assert look() == 0
