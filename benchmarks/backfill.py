@@ -31,8 +31,8 @@ _CLAIM = "SELECT MIN(CLAIMED_AT) AS CLAIMED_AT FROM DELAYED_ENRICHMENT_TASKS WHE
 def main(arguments: list[str] | None = None) -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description=__doc__)
-    parser.add_argument("--runs", type=int, default=150, help="historical runs, of a month ago")
-    parser.add_argument("--fresh", type=int, default=10, help="fresh runs that end meanwhile")
+    parser.add_argument("--runs", type=int, default=300, help="historical runs, of a month ago")
+    parser.add_argument("--fresh", type=int, default=20, help="fresh runs that end meanwhile")
     options = parser.parse_args(arguments)
     os.environ.update(QUIET)
     stop_on_signals()

@@ -62,7 +62,7 @@ class ParseSettings(BaseSettings):
         description="Airflow pool of the tasks that write; 8 slots, because Snowflake aborts a statement "
         "when 20 others wait for the same lock.",
     )
-    schedule_minutes: int = Field(5, ge=1, le=59, description="Minutes between two passes.")
+    schedule_minutes: int = Field(5, ge=1, le=1440, description="Minutes between two passes; a day at most.")
     retry_delay_seconds: int = Field(20, ge=0, le=30, description="Seconds before Airflow's own retry.")
     task_timeout_minutes: int = Field(10, ge=1, description="Execution timeout of a task, minutes.")
     pass_timeout_minutes: int = Field(

@@ -42,7 +42,6 @@ _OF_TASK = r".*JOB_ID = '{job}'\s+AND ENRICHMENT_TYPE = '{type}'"
 FINISH = r"step: finish\n" + _OF_TASK
 POINTS = (
     Point("after the claim", r"step: take_over\n" + _OF_TASK, "before"),
-    Point("after the take-over", r"step: take_over\n" + _OF_TASK, "after"),
     Point("after the read", r"step: reading\n.*\.{target} WHERE RUN_ID = '{run}'", "before"),
     Point("after the delete", r"DELETE FROM \S+\.{target}\s+WHERE RUN_ID = '{run}'", "after"),
     Point("after the insert", r"step: write\s+INSERT INTO \S+\.{target}\b.*'{run}' AS RUN_ID", "after"),

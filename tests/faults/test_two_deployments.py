@@ -19,6 +19,7 @@ from include.enrichment.templates import render
 from local.deployment import Deployment, second_airflow
 from local.sample_account import Account as SampleAccount
 from local.sample_account import SampleRun
+from tests.faults.conftest import ON_REQUEST, wait_for_first_pass
 from tests.faults.matrix import Matrix
 from tests.faults.person import clear_task, mapped, trigger_as, variables
 from tests.faults.processes import holding, release, wait_for_held
@@ -53,14 +54,13 @@ def both(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> It
         second_airflow(
             deployment,
             tmp_path_factory.mktemp("second"),
-            FLAKEBENCH_ENRICHMENT_SCHEDULE_MINUTES="59",
-            FLAKEBENCH_ENRICHMENT_RETRY_DELAY_SECONDS="1",
             FLAKEBENCH_ENRICHMENT_QUERY_TAG=TAG_OF_SECOND,
+            **ON_REQUEST,
             **PATIENT,
         ) as second,
         variables(deployment, PATIENT),
     ):
-        second.wait_until_quiet()
+        wait_for_first_pass(second)
         yield deployment, second
 
 
