@@ -15,10 +15,14 @@ def with_parts(*parts: str) -> str:
     return "^" + "".join(f"(?=.*{part})" for part in parts)
 
 
+def job_id_of(run: SampleRun) -> str:
+    """The job of a run: a person's, or the one that discovery gives it."""
+    return run.job.job_id if run.job else md5(run.run_id.encode(), usedforsecurity=False).hexdigest()
+
+
 def of_task(step: str, run: SampleRun, enrichment_type: str) -> str:
     """The statement that takes a task over or ends it: ``take_over``, ``finish``."""
-    job_id = md5(run.run_id.encode()).hexdigest()
-    return with_parts(rf"step: {step}\b", f"JOB_ID = '{job_id}'", f"ENRICHMENT_TYPE = '{enrichment_type}'")
+    return with_parts(rf"step: {step}\b", f"JOB_ID = '{job_id_of(run)}'", f"ENRICHMENT_TYPE = '{enrichment_type}'")
 
 
 def hold(match: str, when: str = "before", times: int = 1) -> dict[str, Any]:

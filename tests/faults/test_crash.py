@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from local.deployment import Deployment
 from local.sample_account import Account, SampleRun
 from tests.faults.matrix import Matrix
 from tests.faults.processes import holding, kill_client, release
+from tests.faults.statements import job_id_of
 from tests.faults.stored import check_whole, ended_runs
 
 PATIENCE_SECONDS = 300.0
@@ -62,9 +62,7 @@ class Crash:
 
     def __post_init__(self) -> None:
         values = {
-            "job": self.run.job.job_id
-            if self.run.job
-            else hashlib.md5(self.run.run_id.encode(), usedforsecurity=False).hexdigest(),
+            "job": job_id_of(self.run),
             "run": self.run.run_id,
             "type": self.enrichment_type,
             "target": enrichment_type(self.enrichment_type).target,
