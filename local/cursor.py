@@ -40,8 +40,9 @@ class EmbeddedCursor(FakeSnowflakeCursor):
 
     def _execute(self, transformed: Expr, params: Any = None) -> None:
         if isinstance(transformed, exp.Create) and transformed.find(exp.TemporaryProperty):
-            # Lengths are kept in a table shared by all sessions, where two temporary tables would meet.
+            # Lengths and comments are kept in tables shared by all sessions, where two temporary tables would meet.
             transformed.args.pop("text_lengths", None)
+            transformed.args.pop("table_comment", None)
         if isinstance(transformed, exp.Merge):
             self._execute_merge(transformed, params)
         else:

@@ -177,6 +177,17 @@ def test_temporary_table_is_private_and_feeds_a_transaction(connect: Connect, ru
     assert mine("SELECT A FROM FLAKEBENCH.TEST_RESULTS.QUALIFIED") == [(1,)]
 
 
+def test_temporary_tables_of_one_name_are_made_at_once_in_many_sessions(server: RunningServer) -> None:
+    def make(_: int) -> None:
+        with server.connect() as connection:
+            mine = runner(connection)
+            for _ in range(20):
+                mine("CREATE OR REPLACE TEMPORARY TABLE FRESH AS SELECT 5 AS N")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(8)))
+
+
 def test_clock_moves_within_a_transaction(run: Run, table: str) -> None:
     run("BEGIN")
     run("UPDATE COUNTERS SET N = 1")
