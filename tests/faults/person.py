@@ -51,11 +51,11 @@ def mark_dag_run(deployment: Deployment, dag_run_id: str, state: str) -> None:
 @contextmanager
 def paused(deployment: Deployment) -> Iterator[None]:
     """The DAG switched off for a while."""
-    deployment.client.request("PATCH", DAG, json={"is_paused": True})
+    deployment.client.pause(paused=True)
     try:
         yield
     finally:
-        deployment.client.request("PATCH", DAG, json={"is_paused": False})
+        deployment.client.pause(paused=False)
 
 
 @contextmanager
