@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from include.enrichment.errors import EnrichmentError, ErrorClass
+from include.enrichment.error_numbers import ErrorClass
+from include.enrichment.errors import EnrichmentError
 
 TERMINAL_STATUSES = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 PROCESSING_PHASE = "PROCESSING"

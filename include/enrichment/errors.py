@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from include.enrichment.error_numbers import (
     DATA_NUMBERS,
-    ERROR_NUMBERS,
-    ROLE_NUMBERS,
     UNLISTED,
     UNREACHABLE,
     ErrorClass,
@@ -196,23 +194,3 @@ def safe_text(error: BaseException) -> str:
         text = _QUOTED.sub("'...'", text)
     masked = SecretDetector.mask_secrets(text).masked_text or ""
     return " ".join(masked.split())[:_MAX_MESSAGE]
-
-
-__all__ = [
-    "ERROR_NUMBERS",
-    "ROLE_NUMBERS",
-    "UNLISTED",
-    "ClaimLostError",
-    "EnrichmentError",
-    "ErrorClass",
-    "Verdict",
-    "as_entered",
-    "classify",
-    "grant_statement",
-    "is_network_error",
-    "is_privilege_error",
-    "object_grants",
-    "quoted",
-    "safe_text",
-    "view_grant",
-]

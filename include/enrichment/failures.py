@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from include.enrichment.errors import EnrichmentError, ErrorClass, classify, safe_text
+from include.enrichment.error_numbers import ErrorClass
+from include.enrichment.errors import EnrichmentError, classify, safe_text
 from include.enrichment.templates import render
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.enrichment.benchmark_run import BenchmarkRun, read_run
 from include.enrichment.catalogue import EnrichmentType, enrichment_type
-from include.enrichment.errors import ClaimLostError, EnrichmentError, ErrorClass
+from include.enrichment.error_numbers import ErrorClass
+from include.enrichment.errors import ClaimLostError, EnrichmentError
 from include.enrichment.readiness import NEWEST_LOOKED_FOR, Decision, Look, judge, never_waits
 from include.enrichment.snowflake import affected_rows, rows_as_mappings, step_name
 

@@ -8,16 +8,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.enrichment.errors import (
-    ERROR_NUMBERS,
-    ROLE_NUMBERS,
-    UNLISTED,
-    ErrorClass,
-    as_entered,
-    is_privilege_error,
-    quoted,
-    safe_text,
-)
+from include.enrichment.error_numbers import ERROR_NUMBERS, ROLE_NUMBERS, UNLISTED, ErrorClass
+from include.enrichment.errors import as_entered, is_privilege_error, quoted, safe_text
 from include.enrichment.findings import Finding, Status
 from include.enrichment.settings import PREFIX
 from include.enrichment.snowflake import open_hook, rows_as_mappings

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from include.enrichment import migrations
-from include.enrichment.errors import ERROR_NUMBERS, UNLISTED, is_privilege_error, object_grants
+from include.enrichment.error_numbers import ERROR_NUMBERS, UNLISTED
+from include.enrichment.errors import is_privilege_error, object_grants
 from include.enrichment.probes import Identity, Probe, describe
 from include.enrichment.settings import PREFIX
 from include.enrichment.snowflake import open_hook

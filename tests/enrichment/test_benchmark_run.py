@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from include.enrichment.benchmark_run import BenchmarkRun, read_run
-from include.enrichment.errors import EnrichmentError, ErrorClass
+from include.enrichment.error_numbers import ErrorClass
+from include.enrichment.errors import EnrichmentError
 
 NOW = datetime(2026, 11, 21, 12)
 ROW: dict[str, Any] = {

@@ -19,15 +19,8 @@ from snowflake.connector.errors import (
 from snowflake.connector.vendored import requests as vendored_requests
 from snowflake.connector.vendored.urllib3 import exceptions as vendored_urllib3
 
-from include.enrichment.error_numbers import ERROR_RANGES
-from include.enrichment.errors import (
-    ERROR_NUMBERS,
-    UNLISTED,
-    ErrorClass,
-    classify,
-    grant_statement,
-    safe_text,
-)
+from include.enrichment.error_numbers import ERROR_NUMBERS, ERROR_RANGES, UNLISTED, ErrorClass
+from include.enrichment.errors import classify, grant_statement, safe_text
 from include.enrichment.lifecycle import Attempt, ClaimedTask
 from include.enrichment.operator import unexpected
 from include.enrichment.settings import Settings

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from snowflake.connector.errors import ProgrammingError
 
-from include.enrichment.errors import EnrichmentError, ErrorClass
+from include.enrichment.error_numbers import ErrorClass
+from include.enrichment.errors import EnrichmentError
 from include.enrichment.failures import AttemptEnd
 from include.enrichment.lifecycle import Attempt, ClaimedTask
 from include.enrichment.settings import Settings

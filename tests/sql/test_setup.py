@@ -8,7 +8,7 @@ import pytest
 from snowflake.connector.errors import ProgrammingError
 
 from include.enrichment import migrations, setup
-from include.enrichment.errors import ERROR_NUMBERS
+from include.enrichment.error_numbers import ERROR_NUMBERS
 from include.enrichment.settings import Settings
 from tests.sql.account import CONN_ID, OWN_SCHEMA, Account
 
