@@ -14,6 +14,9 @@ Every five minutes: is anything due? If so, one pass:
    event per settled job on the asset `flakebench_run_enriched`. It runs whatever the mapped tasks did.
 5. **fail_when_a_task_failed** makes the DAG run red when a mapped task is.
 
+A task that settled incomplete is looked at once more a day later (*second look* in its name): it stays COMPLETED
+throughout, its values are replaced if the view holds as much or more, and the run is announced again only if one changed.
+
 **To repeat one enrichment**, clear its mapped task: it replaces the run's rows and doubles nothing.
 **To stop**, pause this DAG, or set the Variable `FLAKEBENCH_ENRICHMENT_ENABLED` to `false`.
 A pass that leaves due tasks starts the next at once; otherwise the schedule does. *Claimed at least once, written
@@ -65,7 +68,7 @@ def delayed_enrichment() -> None:
     wait_for_due_work = DueWorkSensor(task_id="wait_for_due_work", conn_id=SETTINGS.conn_id)
 
     @task(do_xcom_push=True)
-    def claim_due_tasks(*, dag_run: Any = None, dag: Any = None, ti: Any = None) -> list[dict[str, str]]:
+    def claim_due_tasks(*, dag_run: Any = None, dag: Any = None, ti: Any = None) -> list[dict[str, Any]]:
         from include.enrichment.queue import claim_due_tasks as claim_tasks
         from include.enrichment.snowflake import open_hook
 

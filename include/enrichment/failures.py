@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_GIVEN_UP = (
+    " The second look is given up; the task stays COMPLETED with what is stored. To look again, retry the run with "
+    "force=true when the cause is gone."
+)
+
+
 @dataclass(frozen=True)
 class AttemptEnd:
-    """The next state of a task.
+    """The next state of a task. A second look has these states as well, but leaves the task's own alone: PENDING means
+    that it is due again, FAILED and SKIPPED that it is given up.
 
     :param status: IN_PROGRESS while Airflow itself tries again under the same claim
     :param due_in_minutes: until the next try; None: the due time stays
@@ -84,11 +91,14 @@ class AttemptEnd:
             message += f" It is tried again in {minutes} minutes."
             return cls("PENDING", "FAILED", reason_code, message, error_class, minutes, is_counted=False)
         if error_class is ErrorClass.PERMANENT:
-            if not isinstance(error, EnrichmentError) and "retry the run" not in message:
+            if attempt.task.is_second_look:
+                message += _GIVEN_UP
+            elif not isinstance(error, EnrichmentError) and "retry the run" not in message:
                 message += " Then retry the run."
             return cls("FAILED", "FAILED", reason_code, message, error_class)
         if attempts >= settings.max_attempts:
-            message += f" This was try {attempts} of {settings.max_attempts}; retry the run when the cause is gone."
+            message += f" This was try {attempts} of {settings.max_attempts}"
+            message += f".{_GIVEN_UP}" if attempt.task.is_second_look else "; retry the run when the cause is gone."
             return cls("FAILED", "FAILED", reason_code, message, error_class)
         if may_airflow_retry:
             return cls("IN_PROGRESS", "FAILED", reason_code, message, error_class)
@@ -127,16 +137,18 @@ def claim_holder(hook: DbApiHook, attempt: Attempt) -> str:
     if row is None:
         return "its job was deleted"
     status, claimed_by, lease_expires_at = row
-    if status != "IN_PROGRESS":
+    if status != "IN_PROGRESS" and lease_expires_at is None:  # a second look leaves the status as it is
         return f"it is {status}, last claimed by {claimed_by}"
     return f"another DAG run, {claimed_by}, holds it until {lease_expires_at} UTC"
 
 
 def record_end(hook: DbApiHook, attempt: Attempt, end: AttemptEnd) -> None:
     """Write a task's next state and the try's row; fenced by the token, so a lost task is left alone."""
+    is_second_look = attempt.task.is_second_look
     parameters = {
         **attempt.parameters,
         "status": end.status,
+        "is_held": end.is_retried_by_airflow,
         "outcome": end.outcome,
         "reason_code": end.reason_code,
         "message": end.message,
@@ -145,7 +157,8 @@ def record_end(hook: DbApiHook, attempt: Attempt, end: AttemptEnd) -> None:
         "snoozes_delta": 1 if end.is_snoozed else 0,
     }
     try:
-        hook.run(render("queue/end_attempt.sql", attempt.settings), autocommit=True, parameters=parameters)
+        path = "queue/end_second_look.sql" if is_second_look else "queue/end_attempt.sql"
+        hook.run(render(path, attempt.settings), autocommit=True, parameters=parameters)
     except Exception as unreachable:
         log.error(
             "%s: the end of this try cannot be recorded: %s. The task is given back when its lease ends.",

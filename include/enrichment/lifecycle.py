@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from include.enrichment import changes as value_changes
 from include.enrichment.benchmark_run import BenchmarkRun, read_run
 from include.enrichment.catalogue import EnrichmentType, enrichment_type
 from include.enrichment.error_numbers import ErrorClass
 from include.enrichment.errors import ClaimLostError, EnrichmentError
-from include.enrichment.readiness import NEWEST_LOOKED_FOR, Decision, Look, judge, never_waits
+from include.enrichment.readiness import (
+    NEWEST_LOOKED_FOR,
+    Decision,
+    Look,
+    judge,
+    judge_again,
+    needs_second_look,
+    never_waits,
+)
 from include.enrichment.snowflake import affected_rows, rows_as_mappings, step_name
 
 if TYPE_CHECKING:
@@ -30,6 +39,9 @@ _USAGE_ROW_SPAN = timedelta(days=1)
 _LABEL_LENGTH = 180
 """Airflow keeps 250 characters of a map index."""
 
+_LOOKED_AT = ("ROWS_WRITTEN", "EXPECTED_COUNT", "FOUND_COUNT", "COVERAGE", "DATA_COMPLETE")
+"""Columns of a task that a look sets, and whose change is told."""
+
 NOTHING = ""
 """Stands for an empty list: ``IN ()`` is no SQL, and no id and no tag is empty."""
 
@@ -39,6 +51,7 @@ class ClaimedTask:
     """A task as claimed: what a mapped task instance is given.
 
     :param claim_token: of the pass that claimed it; each try appends its number
+    :param is_second_look: the task is settled and stays so; see ``include/sql/enrich/_lifecycle.sql``
     """
 
     job_id: str
@@ -46,11 +59,13 @@ class ClaimedTask:
     run_name: str
     enrichment_type: str
     claim_token: str
+    is_second_look: bool = False
 
     @property
     def label(self) -> str:
         """Name of the mapped task instance in the UI."""
-        return f"{self.run_name[:_LABEL_LENGTH]} · {self.enrichment_type}"
+        name = f"{self.run_name[:_LABEL_LENGTH]} · {self.enrichment_type}"
+        return f"{name} · second look" if self.is_second_look else name
 
     @property
     def subject(self) -> str:
@@ -87,6 +102,8 @@ class Attempt:
             "claim_token": task.claim_token,
             "token": f"{task.claim_token}:{try_number}",
             "fence": task.claim_token,
+            "is_second_look": task.is_second_look,
+            "held_status": "COMPLETED" if task.is_second_look else "IN_PROGRESS",
             "claimed_by": claimed_by,
             "lease_seconds": lease_minutes * 60,
             "control_plane_tags": list(settings.control_plane_tags) or [NOTHING],
@@ -146,7 +163,7 @@ class Attempt:
         row = _only_row(cursor)
         if self.run is None or self.due_at is None:  # pragma: no cover - the template's order
             raise RuntimeError("the template read the view before the run")
-        previous = self._previous
+        settled = self._previous
         look = Look(
             now=self._now,
             window_end=self.run.window_end,
@@ -158,14 +175,19 @@ class Attempt:
             found_count=int(row["FOUND_COUNT"]),
             expected_count=_integer(row["EXPECTED_COUNT"]) or None,
             newest_at=self._newest_at,
-            previous_found_count=_integer(previous["PREVIOUS_FOUND_COUNT"]),
-            force=bool(previous["IS_FORCED"]),
+            previous_found_count=_integer(settled["FOUND_COUNT"]),
+            force=bool(settled["IS_FORCED"]) and not self.task.is_second_look,
         )
-        decision = judge(self.entry, self.run.table_type, look, self.settings.coverage_threshold)
+        if self.task.is_second_look:
+            decision = judge_again(self.entry, look, settled["REASON_CODE"], self.settings.coverage_threshold)
+        else:
+            decision = judge(self.entry, self.run.table_type, look, self.settings.coverage_threshold)
         self.decision = decision
         self.parameters |= {
             "replace": decision.replace,
             "status": decision.status,
+            "outcome": "RECHECKED" if self.task.is_second_look else decision.status,
+            "recheck_at": self._recheck_at(decision),
             "reason_code": decision.reason_code,
             "message": None if decision.is_snoozed else decision.message,
             "due_at": _bind_naive(self.next_look_at) if decision.is_snoozed else None,
@@ -190,9 +212,30 @@ class Attempt:
                 ErrorClass.PERMANENT,
             )
 
+    def _after_stored_summary(self, cursor: SnowflakeCursor) -> None:
+        rows = rows_as_mappings(cursor)
+        self._stored_summary: Mapping[str, Any] = rows[0] if rows else {}
+
+    def _after_written_summary(self, cursor: SnowflakeCursor) -> None:
+        rows = rows_as_mappings(cursor)
+        before = self._stored_summary or dict.fromkeys(rows[0] if rows else ())
+        found = value_changes.changes(before, rows[0] if rows else before)
+        if not (self.task.is_second_look and not self.parameters["replace"]):
+            looked_at = {name: self.parameters[name.lower()] for name in _LOOKED_AT}
+            found |= value_changes.changes({name: self._previous[name] for name in _LOOKED_AT}, looked_at)
+        self.parameters |= {"changes": value_changes.as_bind(found), "is_changed": bool(found)}
+
     def _after_finish(self, cursor: SnowflakeCursor) -> None:
         if affected_rows(cursor) != 1:
             raise ClaimLostError(f"{self.task.subject}: its lease expired meanwhile; nothing was written")
+
+    def _recheck_at(self, decision: Decision) -> str | None:
+        """When a task that settles now is looked at for the second time."""
+        if self.task.is_second_look or self.run is None or not self.settings.recheck_hours:
+            return None
+        if not needs_second_look(self.entry, self.run.table_type, decision):
+            return None
+        return _bind_naive(self._now + timedelta(hours=self.settings.recheck_hours))
 
     @property
     def next_look_at(self) -> datetime:
@@ -207,6 +250,9 @@ class Attempt:
         found, expected = self.decision.found_count, self.parameters["expected_count"]
         share = "" if self.decision.coverage is None else f", coverage {self.decision.coverage:.2%}"
         reason = f" ({self.decision.reason_code})" if self.decision.reason_code else ""
+        if self.task.is_second_look:
+            changed = self.parameters.get("changes") or "nothing"
+            return f"{self.task.subject}: second look{reason}, found {found}{share}; changed: {changed}"
         return (
             f"{self.task.subject}: {self.decision.status}{reason}, {self.parameters['rows_written']} rows in "
             f"{self.entry.target}, found {found} of {'unknown' if expected is None else expected}{share}"

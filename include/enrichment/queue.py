@@ -87,7 +87,7 @@ class Claim:
     :param tasks_left: due tasks that the batch had no room for
     """
 
-    tasks: list[dict[str, str]]
+    tasks: list[dict[str, Any]]
     tasks_left: int
 
 
@@ -101,6 +101,11 @@ def queue_parameters(settings: Settings) -> dict[str, Any]:
         "fallback_table_type": FALLBACK_TABLE_TYPE,
         "priority": FRESH_PRIORITY,
     }
+
+
+def sensor_parameters(settings: Settings) -> dict[str, Any]:
+    """Bind parameters of ``queue/next_due.sql``; they change with the settings only."""
+    return {"statuses": list(settings.discover_statuses), "recheck_hours": settings.recheck_hours}
 
 
 def claim_parameters(
@@ -117,6 +122,7 @@ def claim_parameters(
         "batch_size": settings.batch_size,
         "backfill_batch_size": settings.backfill_batch_size,
         "max_attempts": settings.max_attempts,
+        "recheck_hours": settings.recheck_hours,
     }
 
 
@@ -144,12 +150,12 @@ def claim_due_tasks(
         handler=lambda cursor: cursor.fetchall(),
         return_last=False,
     )
-    _, _, restored, jobs, duplicates, tasks, rescued, lost, claimed, _, rows = results or []
+    _, _, restored, jobs, duplicates, tasks, rescued, given_back, lost, claimed, _, rows = results or []
     tasks_left = rows[0][5] if rows else 0
     log.info(
-        "%s new jobs, %s restored, %s duplicates skipped; %s new tasks, %s rescued (%s tries lost), %s claimed, "
-        "%s due ones left",
-        *(counted[0][0] for counted in (jobs, restored, duplicates, tasks, rescued, lost, claimed)),
+        "%s new jobs, %s restored, %s duplicates skipped; %s new tasks, %s and %s second looks rescued (%s tries lost), "
+        "%s claimed, %s due ones left",
+        *(counted[0][0] for counted in (jobs, restored, duplicates, tasks, rescued, given_back, lost, claimed)),
         tasks_left,
     )
     known = {*SNOWFLAKE_TABLE_TYPES, *NO_ENRICHMENT_TABLE_TYPES}
@@ -158,10 +164,15 @@ def claim_due_tasks(
     claimed_tasks = [
         asdict(
             ClaimedTask(
-                job_id=job_id, run_id=run_id, run_name=name, enrichment_type=enrichment_type, claim_token=claim_token
+                job_id=job_id,
+                run_id=run_id,
+                run_name=name,
+                enrichment_type=enrichment_type,
+                claim_token=claim_token,
+                is_second_look=bool(is_second_look),
             )
         )
-        for job_id, run_id, enrichment_type, name, *_ in rows
+        for job_id, run_id, enrichment_type, name, _, _, is_second_look in rows
     ]
     return Claim(claimed_tasks, tasks_left)
 

@@ -78,19 +78,53 @@ def judge(entry: EnrichmentType, table_type: str | None, look: Look, threshold: 
     coverage = min(found_count / look.expected_count, 1.0) if look.expected_count else None
     status, reason, complete = _completeness(entry, table_type, look, found_count, coverage, threshold)
     if is_shrunk and status != "PENDING":
-        return Decision(
-            "COMPLETED",
-            "SOURCE_SHRUNK",
-            replace=False,
-            data_complete=complete,
-            found_count=found_count,
-            coverage=coverage,
-            message=f"The view now holds less of this run ({_amount(look.found_rows, look.found_calls)}) than is "
-            f"stored ({_amount(look.stored_rows, look.stored_calls)}); the stored rows were kept.",
-        )
+        return _source_shrunk(look, found_count, coverage, complete)
     replace = not is_shrunk and (status == "COMPLETED" or look.found_rows > 0)
     message = "The view holds nothing of this run." if status == "SKIPPED" else None
     return Decision(status, reason, replace, complete, found_count, coverage, message)
+
+
+def needs_second_look(entry: EnrichmentType, table_type: str | None, decision: Decision) -> bool:
+    """Whether a settled task is looked at once more: rows can still arrive or change.
+
+    Not where everything expected was there, and not for what is sparse by design.
+    """
+    is_short = decision.data_complete is False or (decision.coverage is not None and decision.coverage < 1.0)
+    return decision.status == "COMPLETED" and is_short and not never_waits(entry, table_type)
+
+
+def judge_again(entry: EnrichmentType, look: Look, settled_reason: str | None, threshold: float) -> Decision:
+    """Decide what the second look at a settled task means: replace what is stored, but never by less.
+
+    The task stays COMPLETED, whatever is found.
+
+    :param settled_reason: reason code with which the first look settled
+    :param threshold: coverage from which data is complete, 0 to 1
+    """
+    if _holds_less(look) or look.found_count < (look.previous_found_count or 0):
+        return _source_shrunk(look, look.found_count, None, None)
+    coverage = min(look.found_count / look.expected_count, 1.0) if look.expected_count else None
+    if entry.readiness is Readiness.DUE:
+        is_complete = True
+    elif coverage is not None:
+        is_complete = coverage >= threshold
+    else:
+        is_complete = look.newest_at is not None and look.newest_at > look.window_end
+    reason = None if is_complete else settled_reason or "COVERAGE_LOW"
+    return Decision("COMPLETED", reason, True, is_complete, look.found_count, coverage)
+
+
+def _source_shrunk(look: Look, found_count: int, coverage: float | None, is_complete: bool | None) -> Decision:
+    return Decision(
+        "COMPLETED",
+        "SOURCE_SHRUNK",
+        replace=False,
+        data_complete=is_complete,
+        found_count=found_count,
+        coverage=coverage,
+        message=f"The view now holds less of this run ({_amount(look.found_rows, look.found_calls)}) than is "
+        f"stored ({_amount(look.stored_rows, look.stored_calls)}); the stored rows were kept.",
+    )
 
 
 def _holds_less(look: Look) -> bool:

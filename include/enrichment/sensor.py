@@ -10,7 +10,7 @@ from airflow.providers.common.sql.sensors.sql import SqlSensor
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.enrichment import settings as settings_module
-from include.enrichment.queue import QueueState
+from include.enrichment.queue import QueueState, sensor_parameters
 from include.enrichment.snowflake import hook_params
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class DueWorkSensor(SqlSensor):
         """Ask with the session and the settings of this moment."""
         settings = settings_module.current()
         self.hook_params = hook_params(settings)
-        self.parameters = {"statuses": list(settings.discover_statuses)}
+        self.parameters = sensor_parameters(settings)
         if not super().poke(context):
             # not soft_fail, which would turn a timeout of an unreachable Snowflake into a skip as well
             raise AirflowSkipException("Nothing is due")

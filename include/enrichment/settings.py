@@ -128,12 +128,18 @@ class Settings(BaseSettings):
     batch_size: int = Field(
         100, ge=2, le=500, description="Tasks claimed in one pass; Airflow refuses more than 1,024 mapped tasks."
     )
-    backfill_batch_size: int = Field(20, ge=0, description="At most so many of a batch are backfill tasks.")
+    backfill_batch_size: int = Field(20, ge=0, description="At most so many of a batch are backfill tasks and second looks.")
     max_attempts: int = Field(3, ge=1, description="Tries before a transient error is final.")
     backoff_minutes: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)] = Field(
         (5, 15, 45), min_length=1, description="Minutes until the next try, after the first, second, ... failed one."
     )
     not_ready_minutes: int = Field(30, ge=1, description="Minutes until the next look at an incomplete view.")
+    recheck_hours: int = Field(
+        24,
+        ge=0,
+        le=8760,
+        description="Hours until the second look at what settled incomplete or below full coverage; 0: none.",
+    )
     no_privilege_minutes: int = Field(60, ge=1, description="Minutes until the next try without a privilege.")
     coverage_threshold: float = Field(0.99, gt=0, le=1, description="Coverage from which data is complete.")
     insights_days: int = Field(30, ge=1, description="Days until cached insights expire.")

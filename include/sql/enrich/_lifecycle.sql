@@ -17,23 +17,54 @@
     Write mode: the view is read before the transaction; the transaction replaces the run's rows, its part of
     the summary and, last, the task's row, fenced by the token. %(replace)s is false when there is nothing to
     write or the source holds less than is stored. Nothing follows the last semicolon: Snowflake would refuse
-    the empty statement. -#}
+    the empty statement.
+
+    The second look. A task that settled incomplete, or below full coverage, has a RECHECK_AT; the view is read once more
+    then, because rows can still arrive or change. The status does not show it, so that a run that is complete stays so
+    whatever happens to the look; what holds the task is its lease:
+
+      state of a COMPLETED task         RECHECK_AT   LEASE_EXPIRES_AT   left by
+      settled                           NULL         NULL               clearing, retry with force
+      second look waits                 set          NULL               claim, when due; clearing, retry with force
+      second look is under way          set          set                this template; end_second_look.sql; rescue
+      and then: settled; or it waits    NULL; later  NULL               (written or given up; to be tried again)
+
+    RECHECK_AT is NULL in every other status: taking a task over for a first look, and a retry, clear it. A second look
+    (%(is_second_look)s) takes over a COMPLETED task only, counts its tries in RECHECK_ATTEMPTS, never writes less than is
+    stored, leaves STATUS and COMPLETED_AT alone, and lets the job be announced again only when a value changed. Cleared
+    by a person, it is repeated as what it was. -#}
+{%- set columns_of_the_look = [
+  ('ROWS_WRITTEN', '%(rows_written)s'),
+  ('EXPECTED_COUNT', '%(expected_count)s'),
+  ('FOUND_COUNT', '%(found_count)s'),
+  ('COVERAGE', '%(coverage)s'),
+  ('DATA_COMPLETE', '%(data_complete)s'),
+  ('DATA_AVAILABLE_UNTIL', '%(data_available_until)s::TIMESTAMP_NTZ'),
+  ('LAST_QUERY_ID', '%(query_id)s'),
+  ('REASON_CODE', '%(reason_code)s'),
+  ('LAST_ERROR', '%(message)s'),
+] %}
 -- step: take_over
 UPDATE {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
 SET
-  STATUS = 'IN_PROGRESS',
+  STATUS = %(held_status)s,
   CLAIM_TOKEN = %(token)s,
   CLAIMED_BY = %(claimed_by)s,
   LEASE_EXPIRES_AT = DATEADD('second', %(lease_seconds)s, SYSDATE()),
   CLAIMED_AT = COALESCE(CLAIMED_AT, SYSDATE()),
   STARTED_AT = SYSDATE(),
-  ATTEMPTS = ATTEMPTS + 1,
+  ATTEMPTS = CASE WHEN %(is_second_look)s THEN ATTEMPTS ELSE ATTEMPTS + 1 END,
+  RECHECK_ATTEMPTS = CASE
+    WHEN NOT %(is_second_look)s THEN 0 WHEN RECHECK_AT IS NULL THEN 1 ELSE COALESCE(RECHECK_ATTEMPTS, 0) + 1
+  END,
+  RECHECK_AT = CASE WHEN %(is_second_look)s THEN COALESCE(RECHECK_AT, SYSDATE()) END,
   UPDATED_AT = SYSDATE()
 WHERE
   JOB_ID = %(job_id)s
   AND ENRICHMENT_TYPE = %(enrichment_type)s
+  AND (STATUS = 'COMPLETED' OR NOT %(is_second_look)s)
   AND NOT (
-    STATUS = 'IN_PROGRESS'
+    {% include 'queue/_is_held.sql' %}
     AND COALESCE(LEASE_EXPIRES_AT, '1970-01-01'::TIMESTAMP_NTZ) > SYSDATE()
     AND NOT STARTSWITH(COALESCE(CLAIM_TOKEN, '') || ':', %(claim_token)s || ':')
   );
@@ -116,9 +147,14 @@ SELECT
   (
     SELECT TO_JSON(ARRAY_AGG(OBJECT_CONSTRUCT('tag', BASE_TAG, 'test_id', TEST_ID))) FROM tags WHERE IS_USABLE
   ) AS TAGS,
-  tasks.ATTEMPTS,
+  CASE WHEN %(is_second_look)s THEN tasks.RECHECK_ATTEMPTS ELSE tasks.ATTEMPTS END AS ATTEMPTS,
   tasks.SNOOZES,
-  tasks.FOUND_COUNT AS PREVIOUS_FOUND_COUNT,
+  tasks.ROWS_WRITTEN,
+  tasks.EXPECTED_COUNT,
+  tasks.FOUND_COUNT,
+  tasks.COVERAGE,
+  tasks.DATA_COMPLETE,
+  tasks.REASON_CODE,
   COALESCE(tasks.IS_FORCED, FALSE) AS IS_FORCED,
   tasks.CREATED_AT AS QUEUED_AT
 FROM run_window
@@ -144,6 +180,11 @@ WHERE RUN_ID = %(run_id)s AND %(replace)s;
 -- step: write
 {% block write %}{% endblock %};
 {% block extra %}{% endblock %}
+-- step: stored_summary
+SELECT {{ summary_columns | join(', ') }}
+FROM {{ enrichment }}.RUN_ENRICHMENT_SUMMARY
+WHERE RUN_ID = %(run_id)s;
+
 MERGE INTO {{ enrichment }}.RUN_ENRICHMENT_SUMMARY AS summary
 USING (
 {%- block summary %}{% endblock %}
@@ -160,9 +201,14 @@ WHEN NOT MATCHED AND %(replace)s THEN INSERT (
   fresh.RUN_ID, fresh.RUN_ID,{% for column in summary_columns %} fresh.{{ column }},{% endfor %} SYSDATE(), SYSDATE()
 );
 
+-- step: written_summary
+SELECT {{ summary_columns | join(', ') }}
+FROM {{ enrichment }}.RUN_ENRICHMENT_SUMMARY
+WHERE RUN_ID = %(run_id)s;
+
 INSERT INTO {{ enrichment }}.DELAYED_ENRICHMENT_ATTEMPTS (
   JOB_ID, RUN_ID, ENRICHMENT_TYPE, CLAIM_TOKEN, CLAIMED_BY, STARTED_AT, ENDED_AT, OUTCOME, REASON_CODE, ROWS_WRITTEN,
-  EXPECTED_COUNT, FOUND_COUNT, DURATION_MS, QUERY_ID, ERROR, CREATED_AT
+  EXPECTED_COUNT, FOUND_COUNT, CHANGES, DURATION_MS, QUERY_ID, ERROR, CREATED_AT
 )
 SELECT
   JOB_ID,
@@ -172,11 +218,12 @@ SELECT
   CLAIMED_BY,
   STARTED_AT,
   SYSDATE() AS ENDED_AT,
-  %(status)s AS OUTCOME,
+  %(outcome)s AS OUTCOME,
   %(reason_code)s AS REASON_CODE,
   %(rows_written)s AS ROWS_WRITTEN,
   %(expected_count)s AS EXPECTED_COUNT,
   %(found_count)s AS FOUND_COUNT,
+  PARSE_JSON(%(changes)s) AS CHANGES,
   DATEDIFF('millisecond', STARTED_AT, SYSDATE()) AS DURATION_MS,
   %(query_id)s AS QUERY_ID,
   %(message)s AS ERROR,
@@ -193,23 +240,19 @@ SET
   SNOOZES = SNOOZES + %(snoozes_delta)s,
   LEASE_EXPIRES_AT = NULL,
   IS_FORCED = IS_FORCED AND %(status)s = 'PENDING',
-  COMPLETED_AT = CASE WHEN %(status)s <> 'PENDING' THEN SYSDATE() END,
-  ROWS_WRITTEN = %(rows_written)s,
-  EXPECTED_COUNT = %(expected_count)s,
-  FOUND_COUNT = %(found_count)s,
-  COVERAGE = %(coverage)s,
-  DATA_COMPLETE = %(data_complete)s,
-  DATA_AVAILABLE_UNTIL = %(data_available_until)s::TIMESTAMP_NTZ,
+  COMPLETED_AT = CASE WHEN %(is_second_look)s THEN COMPLETED_AT WHEN %(status)s <> 'PENDING' THEN SYSDATE() END,
+  RECHECK_AT = %(recheck_at)s::TIMESTAMP_NTZ,
+  -- a second look that found less describes nothing that is stored
+{%- for column, value in columns_of_the_look %}
+  {{ column }} = CASE WHEN %(is_second_look)s AND NOT %(replace)s THEN {{ column }} ELSE {{ value }} END,
+{%- endfor %}
   DURATION_MS = DATEDIFF('millisecond', STARTED_AT, SYSDATE()),
-  LAST_QUERY_ID = %(query_id)s,
-  REASON_CODE = %(reason_code)s,
-  LAST_ERROR = %(message)s,
-  EVENT_EMITTED_AT = NULL,
+  EVENT_EMITTED_AT = CASE WHEN %(is_second_look)s AND NOT %(is_changed)s THEN EVENT_EMITTED_AT END,
   UPDATED_AT = SYSDATE()
 WHERE
   JOB_ID = %(job_id)s
   AND ENRICHMENT_TYPE = %(enrichment_type)s
   AND CLAIM_TOKEN = %(token)s
-  AND STATUS = 'IN_PROGRESS';
+  AND STATUS = %(held_status)s;
 
 COMMIT;

@@ -16,6 +16,8 @@ BEGIN;
 
 {% include 'queue/rescue_tasks.sql' %}
 
+{% include 'queue/rescue_second_looks.sql' %}
+
 {% include 'queue/record_lost_attempts.sql' %}
 
 {% include 'queue/claim_tasks.sql' %}

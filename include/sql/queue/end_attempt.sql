@@ -2,35 +2,12 @@
 -- Grain:      one task, one row of DELAYED_ENRICHMENT_ATTEMPTS.
 -- Binds:      job_id, enrichment_type, token, fence (the token; that of the claim while the try has not taken over),
 --             status, reason_code, message, due_in_minutes (NULL: unchanged), attempts_delta (what is still to be
---             counted or given back), snoozes_delta, outcome, query_id.
+--             counted or given back), snoozes_delta, outcome, query_id, held_status.
 -- Write mode: one transaction, fenced by the token: 0 rows mean that somebody else took the task over, then nothing
 --             is written.
 BEGIN;
 
-INSERT INTO {{ enrichment }}.DELAYED_ENRICHMENT_ATTEMPTS (
-  JOB_ID, RUN_ID, ENRICHMENT_TYPE, CLAIM_TOKEN, CLAIMED_BY, STARTED_AT, ENDED_AT, OUTCOME, REASON_CODE, DURATION_MS,
-  QUERY_ID, ERROR, CREATED_AT
-)
-SELECT
-  JOB_ID,
-  RUN_ID,
-  ENRICHMENT_TYPE,
-  %(token)s AS CLAIM_TOKEN,
-  CLAIMED_BY,
-  COALESCE(STARTED_AT, SYSDATE()) AS STARTED_AT,
-  SYSDATE() AS ENDED_AT,
-  %(outcome)s AS OUTCOME,
-  %(reason_code)s AS REASON_CODE,
-  DATEDIFF('millisecond', STARTED_AT, SYSDATE()) AS DURATION_MS,
-  %(query_id)s AS QUERY_ID,
-  %(message)s AS ERROR,
-  SYSDATE() AS CREATED_AT
-FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
-WHERE
-  JOB_ID = %(job_id)s
-  AND ENRICHMENT_TYPE = %(enrichment_type)s
-  AND STARTSWITH(CLAIM_TOKEN || ':', %(fence)s || ':')
-  AND STATUS = 'IN_PROGRESS';
+{% include 'queue/_ended_attempt.sql' %}
 
 -- step: finish
 UPDATE {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
@@ -53,6 +30,6 @@ WHERE
   JOB_ID = %(job_id)s
   AND ENRICHMENT_TYPE = %(enrichment_type)s
   AND STARTSWITH(CLAIM_TOKEN || ':', %(fence)s || ':')
-  AND STATUS = 'IN_PROGRESS';
+  AND STATUS = %(held_status)s;
 
 COMMIT;

@@ -1,8 +1,9 @@
 -- Purpose:    what the sensor asks: is there anything to do, and if not, from when?
--- Grain:      one row: NEXT_DUE_AT earliest due time of a pending task; NEXT_LEASE_END earliest end of a lease;
+-- Grain:      one row: NEXT_DUE_AT earliest due time of a pending task or second look; NEXT_LEASE_END earliest end of a
+--             lease;
 --             NEWEST_UNKNOWN_END end of the newest finished run without a job; STALE_JOBS jobs whose roll-up
 --             or asset event is missing, or that somebody queued by hand.
--- Binds:      statuses.
+-- Binds:      statuses, recheck_hours (0: no second looks).
 -- Write mode: reads only.
 -- Limits:     no clock and no hybrid table, so that Snowflake answers an unchanged question from the result
 --             cache without a warehouse; the comparison with now is Python's.
@@ -31,9 +32,13 @@ stale_jobs AS (
 )
 
 SELECT
-  (SELECT MIN(DUE_AT) FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS WHERE STATUS = 'PENDING') AS NEXT_DUE_AT,
   (
-    SELECT MIN(LEASE_EXPIRES_AT) FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS WHERE STATUS = 'IN_PROGRESS'
+    SELECT MIN(CASE WHEN STATUS = 'COMPLETED' THEN RECHECK_AT ELSE DUE_AT END)
+    FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
+    WHERE STATUS = 'PENDING' OR (STATUS = 'COMPLETED' AND LEASE_EXPIRES_AT IS NULL AND %(recheck_hours)s > 0)
+  ) AS NEXT_DUE_AT,
+  (
+    SELECT MIN(LEASE_EXPIRES_AT) FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS WHERE {% include 'queue/_is_held.sql' %}
   ) AS NEXT_LEASE_END,
   (SELECT MAX(AGED_FROM) FROM unknown_runs) AS NEWEST_UNKNOWN_END,
   (SELECT COUNT(*) FROM stale_jobs) AS STALE_JOBS;

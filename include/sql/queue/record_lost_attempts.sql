@@ -1,4 +1,4 @@
--- Purpose:    keeps the tries that rescue_tasks.sql has just ended in the history.
+-- Purpose:    keeps the tries that rescue_tasks.sql and rescue_second_looks.sql have just ended in the history.
 -- Grain:      one row of DELAYED_ENRICHMENT_ATTEMPTS per try that was started and never ended.
 -- Write mode: inserts a try once, by its token. After the rescue, so that a task that completed while the rescue looked
 --             is not said to be lost; in its transaction, so that either both happen or neither. What was rescued since
@@ -24,8 +24,11 @@ LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_ATTEMPTS AS attempts
   AND tasks.ENRICHMENT_TYPE = attempts.ENRICHMENT_TYPE
   AND tasks.CLAIM_TOKEN = attempts.CLAIM_TOKEN
 WHERE
-  tasks.STATUS IN ('PENDING', 'FAILED')
-  AND tasks.REASON_CODE = 'LEASE_EXPIRED'
+  -- a second look leaves no reason on its task: a settled one without a lease whose try has no row in the history
+  (
+    (tasks.STATUS IN ('PENDING', 'FAILED') AND tasks.REASON_CODE = 'LEASE_EXPIRED')
+    OR (tasks.STATUS = 'COMPLETED' AND tasks.RECHECK_ATTEMPTS > 0 AND tasks.LEASE_EXPIRES_AT IS NULL)
+  )
   AND tasks.UPDATED_AT >= (SELECT MAX(HELD_AT) FROM {{ enrichment }}.ENRICHMENT_PASS_LOCK WHERE LOCK_NAME = 'claim')
   AND tasks.STARTED_AT >= COALESCE(tasks.CLAIMED_AT, tasks.STARTED_AT)
   AND tasks.CLAIM_TOKEN IS NOT NULL

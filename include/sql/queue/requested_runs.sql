@@ -18,7 +18,9 @@ SELECT
   tasks.CLAIM_TOKEN,
   tasks.CLAIMED_BY,
   tasks.LEASE_EXPIRES_AT,
-  tasks.STATUS = 'IN_PROGRESS' AND COALESCE(tasks.LEASE_EXPIRES_AT, '1970-01-01'::TIMESTAMP_NTZ) > SYSDATE() AS IS_RUNNING
+  -- a settled task has a lease while it is looked at for the second time
+  (tasks.STATUS = 'IN_PROGRESS' OR tasks.RECHECK_AT IS NOT NULL)
+  AND COALESCE(tasks.LEASE_EXPIRES_AT, '1970-01-01'::TIMESTAMP_NTZ) > SYSDATE() AS IS_RUNNING
 FROM requested_runs
 LEFT JOIN {{ results }}.TEST_RESULTS AS runs ON requested_runs.RUN_ID = runs.RUN_ID AND runs.TEST_ID = runs.RUN_ID
 LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS tasks ON requested_runs.RUN_ID = tasks.RUN_ID

@@ -11,6 +11,7 @@ SET
   PRIORITY = %(priority)s,
   ATTEMPTS = 0,
   SNOOZES = 0,
+  RECHECK_AT = NULL,
   DUE_AT = SYSDATE(),
   -- a forced task that waits after a failed try stays forced
   IS_FORCED = %(force)s OR (DELAYED_ENRICHMENT_TASKS.STATUS = 'PENDING' AND COALESCE(IS_FORCED, FALSE)),
@@ -33,8 +34,10 @@ FROM (
       tasks.JOB_ID,
       tasks.ENRICHMENT_TYPE,
       tasks.STATUS,
+      -- a settled task has a lease while it is looked at for the second time
       COUNT_IF(
-        tasks.STATUS = 'IN_PROGRESS' AND COALESCE(tasks.LEASE_EXPIRES_AT, '1970-01-01'::TIMESTAMP_NTZ) > SYSDATE()
+        (tasks.STATUS = 'IN_PROGRESS' OR tasks.RECHECK_AT IS NOT NULL)
+        AND COALESCE(tasks.LEASE_EXPIRES_AT, '1970-01-01'::TIMESTAMP_NTZ) > SYSDATE()
       ) OVER (PARTITION BY tasks.JOB_ID) AS RUNNING_COUNT
     FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS tasks
     INNER JOIN runs ON tasks.RUN_ID = runs.RUN_ID
