@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from include.enrichment.catalogue import CATALOGUE, Readiness
 from include.enrichment.errors import is_privilege_error, object_grants, view_grant
-from include.enrichment.migrations import APPLIED, created_columns, migrations
+from include.enrichment.migrations import APPLIED, added_columns, created_columns, migrations
 from include.enrichment.probes import Identity, Probe, ProbeSession, describe, is_locked, statements
 from include.enrichment.settings import PREFIX
 from include.enrichment.templates import SQL_FOLDER, render
@@ -40,6 +40,8 @@ FLAKEBENCH_COLUMNS: dict[str, tuple[str, ...]] = {
         "QUERY_ID",
         "SUCCESS",
         "WARMUP",
+        "DURATION_MS",
+        "APP_ELAPSED_MS",
         "SF_PARTITIONS_SCANNED",
         "SF_PARTITIONS_TOTAL",
         "SF_BYTES_SPILLED_LOCAL",
@@ -84,7 +86,11 @@ def mirror_columns() -> frozenset[str]:
 def own_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Table of the package to the columns that the migrations give it; a test compares them with a parser's."""
     text = "\n".join(render(path, settings) for path in ("schema/record.sql", *(step.path for step in migrations())))
-    return {name.rpartition(".")[2]: columns for name, columns in created_columns(text).items()}
+    found = {name.rpartition(".")[2]: columns for name, columns in created_columns(text).items()}
+    for table, column in added_columns(text):
+        if (name := table.rpartition(".")[2]) in found:
+            found[name] = (*found[name], column)
+    return found
 
 
 def check_view(probe: Probe) -> Finding:

@@ -47,6 +47,7 @@ APPLYING, APPLIED, ROLLING_BACK, ROLLED_BACK = "APPLYING", "APPLIED", "ROLLING_B
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 _CREATED_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS ([\w$.]+) \((.*?)\n\)", re.DOTALL)
+_ADDED_COLUMN = re.compile(r"ALTER TABLE ([\w$.]+) ADD COLUMN IF NOT EXISTS (\w+) ")
 _CREATED_COLUMN = re.compile(r"^  (?!CONSTRAINT )(\w+) ", re.MULTILINE)
 
 
@@ -140,6 +141,11 @@ def applied(hook: DbApiHook, settings: Settings) -> set[int]:
 def created_columns(text: str) -> dict[str, tuple[str, ...]]:
     """Qualified name to columns, of every table that rendered migrations create."""
     return {name: tuple(_CREATED_COLUMN.findall(columns)) for name, columns in _CREATED_TABLE.findall(text)}
+
+
+def added_columns(text: str) -> list[tuple[str, str]]:
+    """Qualified table and column, of every column that rendered migrations add to a table that is there."""
+    return _ADDED_COLUMN.findall(text)
 
 
 def plan_migration(hook: DbApiHook, settings: Settings) -> list[PlannedStep]:

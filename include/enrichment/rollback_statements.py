@@ -1,8 +1,9 @@
 """What the statements of a rollback file do, and which of them are still to be sent.
 
-A rollback file is plain SQL of four kinds: ``CREATE TABLE <name>_ROLLBACK AS SELECT ...``, ``DROP TABLE`` or
+A rollback file is plain SQL of five kinds: ``CREATE TABLE <name>_ROLLBACK AS SELECT ...``, ``DROP TABLE`` or
 ``DROP VIEW``, ``ALTER TABLE ... ADD COLUMN`` (so that a backup can read what FlakeBench may have dropped) and
-``ALTER TABLE ... DROP COLUMN``. Snowflake commits each by itself, so after an interruption any number of them is done;
+``ALTER TABLE ... DROP COLUMN``, and ``CREATE OR REPLACE VIEW``, which gives a view its former text and can be sent any
+number of times. Snowflake commits each by itself, so after an interruption any number of them is done;
 what exists says which.
 """
 
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 
 _BACKUP = re.compile(r"CREATE TABLE (\S+_ROLLBACK) AS\s+(SELECT\s.*?\sFROM ([\w$.]+).*)", re.DOTALL)
 _DROP = re.compile(r"DROP (TABLE|VIEW) (?:IF EXISTS )?([\w$.]+)")
+_VIEW = re.compile(r"CREATE OR REPLACE VIEW ([\w$.]+)\s.*", re.DOTALL)
+_SOURCE = re.compile(r"\b(?:FROM|JOIN) ([\w$]+(?:\.[\w$]+)+)")
 _COLUMN = re.compile(r"ALTER TABLE ([\w$.]+) (ADD|DROP) COLUMN IF (?:NOT )?EXISTS (\w+)\b[^;]*")
 
 
@@ -64,7 +67,20 @@ class ColumnChange:
     column: str
 
 
-RollbackStatement = Backup | Drop | ColumnChange
+@dataclass(frozen=True)
+class FormerView:
+    """Gives a view the text that an older migration gave it; a view holds no data.
+
+    :param name: qualified
+    :param sources: the tables and views that it reads, qualified; it cannot be made while one is missing
+    """
+
+    text: str
+    name: str
+    sources: frozenset[str]
+
+
+RollbackStatement = Backup | Drop | ColumnChange | FormerView
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,8 @@ def read(text: str) -> RollbackStatement:
         return Backup(text, match[1], match[2], match[3])
     if match := _DROP.fullmatch(text):
         return Drop(text, match[1], match[2])
+    if match := _VIEW.fullmatch(text):
+        return FormerView(text, match[1], frozenset(_SOURCE.findall(text)))
     if match := _COLUMN.fullmatch(text):
         return ColumnChange(text, match[2], match[1], match[3])
     raise ValueError(f"a rollback cannot resume this statement: {text}")
@@ -150,6 +168,8 @@ def remaining(statements: Sequence[RollbackStatement], existing: Existing, *, is
 def _is_open(item: RollbackStatement, existing: Existing, needed: Sequence[Backup], sources: set[str]) -> bool:
     if isinstance(item, Backup):
         return item in needed
+    if isinstance(item, FormerView):
+        return all(existing.has(source) for source in item.sources)
     if isinstance(item, Drop):
         return existing.has(item.name)
     is_present = existing.has(item.table, item.column)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from include.enrichment.migrations import _statements, migrations
-from include.enrichment.rollback_statements import Backup, ColumnChange, Drop, Existing, read, remaining
+from include.enrichment.rollback_statements import Backup, ColumnChange, Drop, Existing, FormerView, RollbackStatement, read, remaining
 from include.enrichment.settings import Settings
 
 Value = int | None
@@ -28,12 +28,15 @@ class Simulated:
     def existing(self) -> Existing:
         return Existing({name: frozenset(columns) for name, columns in self.tables.items()})
 
-    def do(self, statement: Backup | Drop | ColumnChange, *, is_resumed: bool) -> None:
+    def do(self, statement: RollbackStatement, *, is_resumed: bool) -> None:
         if isinstance(statement, Backup):
             assert is_resumed or statement.name not in self.tables
             self.tables[statement.name] = dict(self.tables[statement.source])
         elif isinstance(statement, Drop):
             del self.tables[statement.name]
+        elif isinstance(statement, FormerView):
+            assert statement.sources <= set(self.tables)
+            self.tables.setdefault(statement.name, {"KEY": 1})
         elif statement.verb == "ADD":
             self.tables[statement.table].setdefault(statement.column, None)
         else:
@@ -48,6 +51,9 @@ def migrated(label: str) -> Simulated:
             account.tables[item.name] = {"KEY": 1}
         elif isinstance(item, ColumnChange):
             account.tables.setdefault(item.table, {"KEY": 1})[item.column] = 1
+        elif isinstance(item, FormerView):
+            for name in (item.name, *item.sources):
+                account.tables.setdefault(name, {"KEY": 1})
     return account
 
 
@@ -66,9 +72,11 @@ def test_a_second_run_completes_the_first_wherever_it_was_killed(label: str) -> 
                 assert account.tables[item.name] == data[item.source]
             elif isinstance(item, Drop):
                 assert item.name not in account.tables
+            elif isinstance(item, FormerView):
+                assert item.name in account.tables
             else:
                 assert item.column not in account.tables[item.table]
-        assert remaining(FILES[label], account.existing, is_resumed=True).statements == ()
+        assert all(isinstance(item, FormerView) for item in remaining(FILES[label], account.existing, is_resumed=True).statements)
 
 
 @pytest.mark.parametrize("label", FILES)
@@ -106,6 +114,15 @@ def test_columns_that_were_added_again_do_not_replace_the_backup_with_their_null
         account.do(statement, is_resumed=True)
     assert account.tables[backup.name] == data
     assert set(account.tables[backup.source]) == {"KEY"}
+
+
+def test_a_view_whose_table_is_gone_keeps_its_text() -> None:
+    views = [item for item in FILES["0005_completeness"] if isinstance(item, FormerView)]
+    account = migrated("0005_completeness")
+    gone = next(name for name in account.tables if name.endswith(".LOCK_CONTENTION_EVENTS"))
+    del account.tables[gone]
+    left = remaining(views, account.existing, is_resumed=False).statements
+    assert set(views) - set(left) == {item for item in views if gone in item.sources} != set()
 
 
 def test_a_statement_that_cannot_be_resumed_is_refused() -> None:

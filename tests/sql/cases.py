@@ -8,7 +8,8 @@ this moment, in ``expect.yaml`` with a tolerance; or absolute.
 
 ``enrich/*``: one try of a claimed task, as the operator runs it. Input without TEST_RESULTS has the run ``run-1`` with
 the child ``child-1``. Further keys: ``type`` (default: the folder), ``task`` (columns of the task's row), ``newest``
-(how far the views reach by somebody else's statement, default ``-2m``; ``null``: not at all).
+(how far the views reach by somebody else's statement, default ``-2m``; ``null``: not at all), ``second_look`` (the
+task is settled, and claimed for its second look).
 ``queue/*``: one statement, or the whole pass for ``claim_pass``. ``schema/*``: nothing runs, the views are read.
 
 ``binds.yaml``: ``settings``, ``attempt`` (of ``enrich``), ``faults``; any other key is a bind parameter.
@@ -43,6 +44,9 @@ from tests.sql.account import CONN_ID, Account, Row
 FOLDER = Path(__file__).parent
 TOLERANCE = timedelta(seconds=30)
 CLAIM_TOKEN = "claim-1"
+SETTLED: Row = {"STATUS": "COMPLETED", "REASON_CODE": "COVERAGE_LOW", "DATA_COMPLETE": False, "ATTEMPTS": 1}
+"""What the first look left of a task that is looked at for the second time."""
+
 _TIME = re.compile(r"(now)?((?:[+-]\d+(?:ms|d|h|m|s))*)")
 _STEP = re.compile(r"([+-]\d+)(ms|d|h|m|s)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -174,18 +178,20 @@ def load_claimed_task(account: Account, given: dict[str, Any], moment: Moment, e
         interval = {"INTERVAL_START_TIME": newest - timedelta(minutes=1), "INTERVAL_END_TIME": newest}
         given["QUERY_HISTORY"] = [*given.get("QUERY_HISTORY", []), {"QUERY_ID": "newest", **start, **tag}]
         given["AGGREGATE_QUERY_HISTORY"] = [*given.get("AGGREGATE_QUERY_HISTORY", []), {**interval, **tag}]
+    is_second_look = bool(given.pop("second_look", False))
     task = {
         "ENRICHMENT_TYPE": enrichment_type,
-        "STATUS": "IN_PROGRESS",
+        **(SETTLED if is_second_look else {"STATUS": "IN_PROGRESS"}),
         "CLAIM_TOKEN": CLAIM_TOKEN,
         "CLAIMED_BY": "delayed_enrichment/pass-1",
         "CLAIMED_AT": moment.now,
         "LEASE_EXPIRES_AT": moment.now + timedelta(minutes=90),
+        **({"RECHECK_AT": moment.now} if is_second_look else {}),
         **given.pop("task", {}),
     }
     load_tables(account, {**given, "DELAYED_ENRICHMENT_TASKS": [task]}, moment)
     run_id = task.get("RUN_ID", "run-1")
-    return ClaimedTask("job-1", run_id, "benchmark", enrichment_type, CLAIM_TOKEN)
+    return ClaimedTask("job-1", run_id, "benchmark", enrichment_type, CLAIM_TOKEN, is_second_look)
 
 
 def run_try(

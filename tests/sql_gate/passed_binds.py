@@ -7,7 +7,7 @@ from datetime import datetime
 from include.enrichment.backfill import backfill_parameters
 from include.enrichment.lifecycle import Attempt, ClaimedTask
 from include.enrichment.operations import Operation
-from include.enrichment.queue import claim_parameters
+from include.enrichment.queue import claim_parameters, sensor_parameters
 from include.enrichment.retry import RetryRequest
 from include.enrichment.selection import RunSelection
 from tests.sql_gate.template_statements import SAME_SCHEMA, Statement
@@ -21,9 +21,13 @@ ATTEMPT = frozenset(Attempt(_TASK, SAME_SCHEMA, try_number=1, claimed_by="D", le
 _AFTER_RUN = "window_start window_end usage_start newest_before tags child_ids successful_operations"
 _AFTER_READING = """
 replace status reason_code message due_at attempts_delta snoozes_delta expected_count found_count coverage
-data_complete data_available_until rows_written
+data_complete data_available_until rows_written outcome recheck_at
 """
-AFTER_STEP = {"run": frozenset(_AFTER_RUN.split()), "reading": frozenset(_AFTER_READING.split())}
+AFTER_STEP = {
+    "run": frozenset(_AFTER_RUN.split()),
+    "reading": frozenset(_AFTER_READING.split()),
+    "written_summary": frozenset({"changes", "is_changed"}),
+}
 """What ``Attempt.observe`` adds after a step of ``enrich/_lifecycle.sql``."""
 
 _OPERATION = Operation("cleanup", "D", datetime(2026, 1, 1))
@@ -31,11 +35,11 @@ OPERATION = frozenset(_OPERATION.parameters("SUCCEEDED", {}))
 RETRY = OPERATION | frozenset(RetryRequest(RunSelection(), (), (), force=False).parameters(_OPERATION))
 BACKFILL = OPERATION | frozenset(backfill_parameters(SAME_SCHEMA, RunSelection(), _OPERATION))
 _CLAIM_TEMPLATES = """
-claim_pass hold_pass_lock discover_jobs skip_duplicate_jobs create_tasks record_lost_attempts rescue_tasks claim_tasks
-claimed_tasks
+claim_pass hold_pass_lock discover_jobs skip_duplicate_jobs create_tasks record_lost_attempts rescue_tasks
+rescue_second_looks claim_tasks claimed_tasks
 """
 PASSED = {
-    "queue/next_due.sql": frozenset({"statuses"}),
+    "queue/next_due.sql": frozenset(sensor_parameters(SAME_SCHEMA)),
     "queue/record_events.sql": frozenset({"job_ids"}),
     "queue/written_children.sql": frozenset({"claim_token"}),
     "queue/mirror_hashes.sql": frozenset({"run_ids", "child_ids"}),
@@ -43,6 +47,8 @@ PASSED = {
     "queue/claim_holder.sql": ATTEMPT,
     "queue/end_attempt.sql": ATTEMPT
     | {"status", "outcome", "reason_code", "message", "due_in_minutes", "attempts_delta", "snoozes_delta"},
+    "queue/end_second_look.sql": ATTEMPT
+    | {"status", "outcome", "reason_code", "message", "due_in_minutes", "attempts_delta", "snoozes_delta", "is_held"},
     "queue/record_operation.sql": OPERATION,
     "cleanup/count_settled_jobs.sql": frozenset({"retention_days"}),
     "cleanup/delete_settled_jobs.sql": frozenset({"retention_days", "batch_size"}),

@@ -7,6 +7,8 @@ FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
 WHERE
   STATUS NOT IN ('COMPLETED', 'FAILED', 'SKIPPED', 'NOT_APPLICABLE')
   OR (STATUS = 'FAILED' AND EVENT_EMITTED_AT IS NULL)
+  -- looked at for the second time now; one that waits keeps nothing: there may be no second looks any more
+  OR (RECHECK_AT IS NOT NULL AND LEASE_EXPIRES_AT IS NOT NULL)
 UNION ALL
 SELECT
   jobs.JOB_ID,

@@ -1,6 +1,6 @@
 {% set views = [
   'V_DELAYED_ENRICHMENT_ROLLUP', 'V_AGGREGATE_QUERY_STATS', 'V_LOCK_CONTENTION_SUMMARY', 'V_DELAYED_ENRICHMENT_STATUS',
-  'V_RUN_ENRICHMENT',
+  'V_RUN_ENRICHMENT', 'V_DELAYED_ENRICHMENT_COMPLETENESS', 'V_CLIENT_AND_SERVER_LATENCY',
 ] -%}
 -- Purpose:    whether each view of the package exists, still compiles, and the role may read it.
 -- Grain:      no row; a test compares the list above with what the migrations create.

@@ -181,7 +181,8 @@ WHERE RUN_ID = %(run_id)s AND %(replace)s;
 {% block write %}{% endblock %};
 {% block extra %}{% endblock %}
 -- step: stored_summary
-SELECT {{ summary_columns | join(', ') }}
+SELECT
+  {{ summary_columns | join(',\n  ') }}
 FROM {{ enrichment }}.RUN_ENRICHMENT_SUMMARY
 WHERE RUN_ID = %(run_id)s;
 
@@ -202,7 +203,8 @@ WHEN NOT MATCHED AND %(replace)s THEN INSERT (
 );
 
 -- step: written_summary
-SELECT {{ summary_columns | join(', ') }}
+SELECT
+  {{ summary_columns | join(',\n  ') }}
 FROM {{ enrichment }}.RUN_ENRICHMENT_SUMMARY
 WHERE RUN_ID = %(run_id)s;
 

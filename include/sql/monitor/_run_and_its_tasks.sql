@@ -21,11 +21,13 @@ tasks AS (
     all_tasks.ATTEMPTS,
     all_tasks.SNOOZES,
     all_tasks.COMPLETED_AT,
+    all_tasks.RECHECK_AT,
     all_tasks.ROWS_WRITTEN,
     all_tasks.EXPECTED_COUNT,
     all_tasks.FOUND_COUNT,
     all_tasks.COVERAGE,
     all_tasks.DATA_COMPLETE,
+    all_tasks.DATA_AVAILABLE_UNTIL,
     all_tasks.REASON_CODE,
     all_tasks.LAST_ERROR
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS all_tasks

@@ -2,7 +2,7 @@
 -- Group:      alert
 -- Grain:      one row.
 -- Write mode: reads only.
--- Limits:     each pass gives them back, so that any that stay for longer mean that passes do not run.
+-- Limits:     a second look counts as well, though its task stays COMPLETED. Each pass gives them back, so that any that stay for longer mean that passes do not run.
 -- Corrects:   the plan called a job stale when nothing had updated it for 30 minutes, also one whose statement still
 --             runs: a worker is gone when its lease has expired. It compared UTC with the session's zone.
 SELECT
@@ -16,5 +16,5 @@ FROM (
     CLAIMED_BY,
     COALESCE(LEASE_EXPIRES_AT <= SYSDATE(), TRUE) AS IS_STALE
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
-  WHERE STATUS = 'IN_PROGRESS'
+  WHERE {% include 'queue/_is_held.sql' %}
 ) AS claimed;

@@ -3,7 +3,8 @@
 -- Grain:      one row per enrichment type of the run, the next due first; one row without a type when it has no task.
 -- Binds:      run_id (of the run or of one of its children).
 -- Write mode: reads only.
--- Limits:     JOB_STATUS is NULL once the job's row is cleaned up; the tasks live as long as the run.
+-- Limits:     a value that is PROVISIONAL is what the view had at the last look; EXPECTED_COUNT less FOUND_COUNT is
+--             missing. JOB_STATUS is NULL once the job's row is cleaned up; the tasks live as long as the run.
 -- Corrects:   the plan's smoke test looked for a queue entry only, which says nothing about the enrichment types.
 WITH
 {% include 'monitor/_run_and_its_tasks.sql' %},
@@ -30,7 +31,11 @@ SELECT
   jobs.STATUS AS JOB_STATUS,
   tasks.ENRICHMENT_TYPE,
   tasks.STATUS,
-  CASE WHEN tasks.STATUS = 'PENDING' THEN tasks.DUE_AT END AS NEXT_TRY_AT,
+  CASE tasks.STATUS WHEN 'PENDING' THEN tasks.DUE_AT WHEN 'COMPLETED' THEN tasks.RECHECK_AT END AS NEXT_LOOK_AT,
+  CASE
+    WHEN tasks.STATUS = 'PENDING' AND tasks.ROWS_WRITTEN > 0 THEN 'PROVISIONAL'
+    WHEN tasks.STATUS = 'COMPLETED' AND tasks.RECHECK_AT IS NOT NULL THEN 'SECOND LOOK TO COME'
+  END AS REMARK,
   tasks.COMPLETED_AT,
   tasks.ATTEMPTS,
   tasks.SNOOZES,
@@ -39,6 +44,7 @@ SELECT
   tasks.FOUND_COUNT,
   tasks.COVERAGE,
   tasks.DATA_COMPLETE,
+  tasks.DATA_AVAILABLE_UNTIL,
   tasks.REASON_CODE,
   CASE WHEN tasks.ENRICHMENT_TYPE IS NULL THEN jobs.LAST_ERROR ELSE tasks.LAST_ERROR END AS LAST_ERROR
 FROM run
