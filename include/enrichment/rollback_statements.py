@@ -149,6 +149,7 @@ def remaining(statements: Sequence[RollbackStatement], existing: Existing, *, is
       The backup of an interrupted run is kept, even when every column is there: somebody may have added those that were
       dropped again, and their NULL must not replace it. Keeping is safe: CREATE TABLE ... AS is atomic, so that the
       backup is whole, and a value that was mirrored after it can be derived again from RUN_ENRICHMENT_SUMMARY.
+    * A view gets its former text before the first column is dropped, and again on each run until then.
 
     :param is_resumed: an earlier run began this step, so that its backups are our own
     """
@@ -162,7 +163,11 @@ def remaining(statements: Sequence[RollbackStatement], existing: Existing, *, is
         elif is_there:
             needed.append(backup)
     sources = {backup.source for backup in needed}
-    return Remaining(tuple(item for item in statements if _is_open(item, existing, needed, sources)), tuple(kept))
+    has_dropped = is_resumed and any(
+        item.verb == "DROP" and existing.has(item.table) and not existing.has(item.table, item.column) for item in changes
+    )
+    still = [item for item in statements if not (has_dropped and isinstance(item, FormerView))]
+    return Remaining(tuple(item for item in still if _is_open(item, existing, needed, sources)), tuple(kept))
 
 
 def _is_open(item: RollbackStatement, existing: Existing, needed: Sequence[Backup], sources: set[str]) -> bool:

@@ -24,6 +24,8 @@ MIRRORED = 14
 """Columns of ours on TEST_RESULTS."""
 RECORD, BACKUP, DROP = 1, 1, 1
 """Statements, in the order of a rollback."""
+WIDENED = {"DELAYED_ENRICHMENT_TASKS", "DELAYED_ENRICHMENT_ATTEMPTS", "RUN_ENRICHMENT_SUMMARY"}
+"""Tables to which a later migration added columns, whose rollback backs up these."""
 WRITES = r"(^|\n)(CREATE|DROP|ALTER TABLE|INSERT|UPDATE|DELETE)\b"
 DATA = {
     "TEST_RESULTS": [{"TEST_ID": "run-1"}, {"TEST_ID": "child-1"}],
@@ -72,13 +74,13 @@ def is_killed_after(account: Account, statements: int, work: Callable[[], object
 def test_a_rollback_killed_after_each_of_its_statements_is_completed_and_loses_nothing(
     migrated: Account, hook: SnowflakeHook, settings: Settings
 ) -> None:
-    """Each run gets one statement further than the one before it; to repeat a backup needs one more."""
+    """Each run gets one statement further than the one before it; what is repeated until then needs more."""
     load(migrated)
     before, source = schema(migrated), {name: rows(migrated, name) for name in migrated.own_types}
     runs, allowed, found = 0, 1, layout(migrated)
     while is_killed_after(migrated, allowed, lambda: rollback(hook, settings, 0)):
         progress = layout(migrated)
-        runs, allowed, found = runs + 1, 2 if progress == found else 1, progress
+        runs, allowed, found = runs + 1, allowed + 1 if progress == found else 1, progress
     assert runs > 50
     assert applied(hook, settings) == set()
     kept = backups(migrated)
@@ -86,7 +88,11 @@ def test_a_rollback_killed_after_each_of_its_statements_is_completed_and_loses_n
     assert mirrored["TEST_ID"] == "run-1"
     assert (mirrored["LOCK_WAIT_COUNT"], mirrored["QUERY_INSIGHTS_HIGH_SEVERITY_COUNT"]) == (3, 1)
     del kept["TEST_RESULTS_MIRROR_ROLLBACK"]
-    assert kept == {f"{name}_ROLLBACK": source[name] for name in DATA if name != "TEST_RESULTS"}
+    for name in WIDENED:
+        assert len(kept.pop(f"{name}_ROLLBACK")) == len(source[name])
+    for name in [name for name in kept if any(name.startswith(f"{table}_") for table in WIDENED)]:
+        assert len(kept.pop(name)) == 1
+    assert kept == {f"{name}_ROLLBACK": source[name] for name in DATA if name not in {"TEST_RESULTS", *WIDENED}}
     migrate(hook, settings)
     assert schema(migrated) == before
 

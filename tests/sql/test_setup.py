@@ -35,8 +35,8 @@ def said_by_migrate(settings: Settings) -> str:
 @pytest.mark.parametrize(
     ("to", "statement", "kind", "name"),
     [
-        (3, r"^DROP VIEW", "VIEW", "V_RUN_ENRICHMENT"),
-        (2, r"^ALTER TABLE \S+ DROP COLUMN", "TABLE", "TEST_RESULTS"),
+        (3, r"^DROP VIEW", "VIEW", "V_CLIENT_AND_SERVER_LATENCY"),
+        (2, r"^ALTER TABLE \S+\.TEST_RESULTS DROP COLUMN", "TABLE", "TEST_RESULTS"),
         (1, r"^DROP TABLE \S+\.HYBRID_TABLE_CREDITS", "TABLE", "HYBRID_TABLE_CREDITS"),
     ],
 )

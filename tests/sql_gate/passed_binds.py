@@ -74,6 +74,7 @@ PASSED = {
     "doctor/warehouse.sql": frozenset({"warehouse"}),
     "schema/record_step.sql": frozenset({"version", "name", "checksum", "state"}),
     "monitor/status_of_run.sql": frozenset({"run_id"}),
+    "monitor/reconciliation.sql": frozenset({"window_start", "window_end", "usage_start"}),
     "monitor/enrichment_effectiveness.sql": frozenset({"run_id"}),
     "monitor/server_metrics_of_run.sql": frozenset({"run_id"}),
     "monitor/lock_contention_of_run.sql": frozenset({"run_id"}),
