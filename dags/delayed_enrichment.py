@@ -15,7 +15,8 @@ Every five minutes: is anything due? If so, one pass:
 5. **fail_when_a_task_failed** makes the DAG run red when a mapped task is.
 
 A task that settled incomplete is looked at once more a day later (*second look* in its name): it stays COMPLETED
-throughout, its values are replaced if the view holds as much or more, and the run is announced again only if one changed.
+throughout, its values are replaced if the view holds as much or more, and the run is announced again only if one
+changed.
 
 **To repeat one enrichment**, clear its mapped task: it replaces the run's rows and doubles nothing.
 **To stop**, pause this DAG, or set the Variable `FLAKEBENCH_ENRICHMENT_ENABLED` to `false`.

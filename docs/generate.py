@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic_core import PydanticUndefined
 
+from docs import data_dictionary
 from include.enrichment.error_numbers import ERROR_NUMBERS, ERROR_RANGES, UNLISTED, UNREACHABLE, ErrorClass
 from include.enrichment.settings import PREFIX, ParseSettings, Settings
 from include.enrichment.templates import SQL_FOLDER, paths, render
@@ -162,7 +163,12 @@ def errors_reference() -> str:
     return "\n".join(lines)
 
 
-GENERATED = {"settings.md": settings_reference, "queries.md": queries, "errors.md": errors_reference}
+GENERATED = {
+    "settings.md": settings_reference,
+    "queries.md": queries,
+    "errors.md": errors_reference,
+    "data-dictionary.md": data_dictionary.document,
+}
 
 
 def main() -> None:

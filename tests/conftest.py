@@ -32,6 +32,7 @@ TIERS = {
     "sql": "sql",
     "dags": "dag",
     "repository": "unit",
+    "docs": "unit",
     "benchmarks": "unit",
     "e2e": "e2e",
     "faults": "faults",

@@ -153,8 +153,8 @@ def claim_due_tasks(
     _, _, restored, jobs, duplicates, tasks, rescued, given_back, lost, claimed, _, rows = results or []
     tasks_left = rows[0][5] if rows else 0
     log.info(
-        "%s new jobs, %s restored, %s duplicates skipped; %s new tasks, %s and %s second looks rescued (%s tries lost), "
-        "%s claimed, %s due ones left",
+        "%s new jobs, %s restored, %s duplicates skipped; %s new tasks, %s and %s second looks rescued "
+        "(%s tries lost), %s claimed, %s due ones left",
         *(counted[0][0] for counted in (jobs, restored, duplicates, tasks, rescued, given_back, lost, claimed)),
         tasks_left,
     )

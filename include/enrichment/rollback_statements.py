@@ -164,7 +164,8 @@ def remaining(statements: Sequence[RollbackStatement], existing: Existing, *, is
             needed.append(backup)
     sources = {backup.source for backup in needed}
     has_dropped = is_resumed and any(
-        item.verb == "DROP" and existing.has(item.table) and not existing.has(item.table, item.column) for item in changes
+        item.verb == "DROP" and existing.has(item.table) and not existing.has(item.table, item.column)
+        for item in changes
     )
     still = [item for item in statements if not (has_dropped and isinstance(item, FormerView))]
     return Remaining(tuple(item for item in still if _is_open(item, existing, needed, sources)), tuple(kept))

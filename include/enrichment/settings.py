@@ -128,7 +128,9 @@ class Settings(BaseSettings):
     batch_size: int = Field(
         100, ge=2, le=500, description="Tasks claimed in one pass; Airflow refuses more than 1,024 mapped tasks."
     )
-    backfill_batch_size: int = Field(20, ge=0, description="At most so many of a batch are backfill tasks and second looks.")
+    backfill_batch_size: int = Field(
+        20, ge=0, description="At most so many of a batch are backfill tasks and second looks."
+    )
     max_attempts: int = Field(3, ge=1, description="Tries before a transient error is final.")
     backoff_minutes: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)] = Field(
         (5, 15, 45), min_length=1, description="Minutes until the next try, after the first, second, ... failed one."

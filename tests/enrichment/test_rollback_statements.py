@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from include.enrichment.migrations import _statements, migrations
-from include.enrichment.rollback_statements import Backup, ColumnChange, Drop, Existing, FormerView, RollbackStatement, read, remaining
+from include.enrichment.rollback_statements import (
+    Backup,
+    ColumnChange,
+    Drop,
+    Existing,
+    FormerView,
+    RollbackStatement,
+    read,
+    remaining,
+)
 from include.enrichment.settings import Settings
 
 Value = int | None

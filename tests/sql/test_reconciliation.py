@@ -49,18 +49,21 @@ def test_settled_runs_show_no_difference_and_every_difference_is_seen(enriched: 
     assert {name for _, name in found} == {row["ENRICHMENT_TYPE"] for row in tasks}
     assert [tuple(row.values()) for row in found.values() if row["DIFFERENCES"]] == []
     assert all(found[key]["STORED_ROWS"] == found[key]["SOURCE_ROWS"] for key in found)
-    largest = {name: max((row["STORED_ROWS"], key) for key, row in found.items() if key[1] == name) for _, name in found}
+    types = {name for _, name in found}
+    largest = {name: max((row["STORED_ROWS"], key) for key, row in found.items() if key[1] == name) for name in types}
     assert all(rows > 0 for rows, _ in largest.values())
 
     run_id = largest["QUERY_HISTORY"][1][0]
     one = f"(SELECT MIN(QUERY_ID) FROM {OWN_SCHEMA}.QUERY_EXECUTION_METRICS WHERE RUN_ID = %s)"
-    enriched.run(f"DELETE FROM {OWN_SCHEMA}.QUERY_EXECUTION_METRICS WHERE RUN_ID = %s AND QUERY_ID = {one}", (run_id,) * 2)
+    metrics = f"{OWN_SCHEMA}.QUERY_EXECUTION_METRICS"
+    enriched.run(f"DELETE FROM {metrics} WHERE RUN_ID = %s AND QUERY_ID = {one}", (run_id, run_id))
     enriched.run(f"DELETE FROM {USAGE}.QUERY_HISTORY WHERE QUERY_ID = {one}", (run_id,))
     row = reconcile(enriched, settings)[run_id, "QUERY_HISTORY"]
     assert (row["ONLY_IN_SOURCE"], row["ONLY_STORED"], row["DIFFERENCES"]) == (1, 1, 2)
 
     run_id = largest["AGGREGATE"][1][0]
-    enriched.run(f"UPDATE {OWN_SCHEMA}.AGGREGATE_QUERY_METRICS SET QUERY_COUNT = QUERY_COUNT + 1 WHERE RUN_ID = %s", (run_id,))
+    metrics = f"{OWN_SCHEMA}.AGGREGATE_QUERY_METRICS"
+    enriched.run(f"UPDATE {metrics} SET QUERY_COUNT = QUERY_COUNT + 1 WHERE RUN_ID = %s", (run_id,))
     row = reconcile(enriched, settings)[run_id, "AGGREGATE"]
     assert (row["ONLY_IN_SOURCE"], row["ONLY_STORED"]) == (0, 0)
     assert row["DIFFERENCES"] == row["STORED_ROWS"]

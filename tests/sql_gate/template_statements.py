@@ -33,7 +33,9 @@ _LISTS = (
 )
 NUMBERS = frozenset(_NUMBERS.split())
 LISTS = frozenset(_LISTS.split())
-BOOLEANS = frozenset({"replace", "store_raw", "data_complete", "force", "has_test_ids", "is_second_look", "is_changed", "is_held"})
+BOOLEANS = frozenset(
+    {"replace", "store_raw", "data_complete", "force", "has_test_ids", "is_second_look", "is_changed", "is_held"}
+)
 
 SAME_SCHEMA = Settings(
     results_database="FLAKEBENCH", results_schema="TEST_RESULTS", own_schema=None, account_usage_database="SNOWFLAKE"
