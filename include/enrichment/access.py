@@ -31,8 +31,6 @@ FLAKEBENCH_COLUMNS: dict[str, tuple[str, ...]] = {
         "QUERY_TAG",
         "TOTAL_OPERATIONS",
         "FAILED_OPERATIONS",
-        "P50_LATENCY_MS",
-        "P95_LATENCY_MS",
         "CREATED_AT",
     ),
     "QUERY_EXECUTIONS": (

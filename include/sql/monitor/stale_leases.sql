@@ -2,7 +2,8 @@
 -- Group:      alert
 -- Grain:      one row.
 -- Write mode: reads only.
--- Limits:     a second look counts as well, though its task stays COMPLETED. Each pass gives them back, so that any that stay for longer mean that passes do not run.
+-- Limits:     each pass gives them back, so that any that stay for longer mean that passes do not run. A second look
+--             counts as well, though its task stays COMPLETED.
 -- Corrects:   the plan called a job stale when nothing had updated it for 30 minutes, also one whose statement still
 --             runs: a worker is gone when its lease has expired. It compared UTC with the session's zone.
 SELECT
