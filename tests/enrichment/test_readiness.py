@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.enrichment.catalogue import CATALOGUE, enrichment_type
-from include.enrichment.readiness import Decision, Look, judge, never_waits
+from include.enrichment.readiness import Decision, Look, judge, judge_again, needs_second_look, never_waits
 
 NOW = datetime(2026, 11, 21, 12)
 WINDOW_END = NOW - timedelta(hours=5)
@@ -195,3 +195,55 @@ def test_the_kept_rows_keep_their_coverage() -> None:
 def test_provisional_rows_are_written_and_nothing_is_not() -> None:
     assert decide(found_count=60).replace is True
     assert decide(found_rows=0, found_count=0).replace is False
+
+
+@pytest.mark.parametrize(
+    ("name", "table_type", "changes", "is_planned"),
+    [
+        pytest.param("QUERY_HISTORY", "STANDARD", {}, False, id="whole"),
+        pytest.param("QUERY_HISTORY", "STANDARD", {"found_count": 99}, True, id="complete, below full coverage"),
+        pytest.param("AGGREGATE", "HYBRID", {"found_count": 99}, True, id="hybrid aggregates"),
+        pytest.param("QUERY_HISTORY", "HYBRID", {"found_count": 2}, False, id="sparse by design"),
+        pytest.param("QUERY_HISTORY", "STANDARD", {"expected_count": None}, False, id="nothing says that it is short"),
+        pytest.param("QUERY_HISTORY", "STANDARD", {"found_count": 60}, False, id="not settled yet"),
+        pytest.param("QUERY_HISTORY", "STANDARD", {"found_count": 60, "due_at": HORIZON}, True, id="at the horizon"),
+        pytest.param(
+            "LOCK_CONTENTION",
+            "HYBRID",
+            {"expected_count": None, "newest_at": None, "due_at": HORIZON},
+            True,
+            id="incomplete without an expectation",
+        ),
+        pytest.param(
+            "AGGREGATE", "STANDARD", {"found_count": 0, "found_rows": 0, "due_at": HORIZON}, False, id="no data"
+        ),
+    ],
+)
+def test_a_second_look_is_planned_for_what_settled_short_of_everything(
+    name: str, table_type: str, changes: dict[str, Any], is_planned: bool
+) -> None:
+    decision = decide(name, table_type, **changes)
+    assert needs_second_look(enrichment_type(name), table_type, decision) is is_planned
+
+
+@pytest.mark.parametrize(
+    ("changes", "replaces", "reason", "complete"),
+    [
+        pytest.param({"stored_rows": 2}, True, None, True, id="more rows, all there"),
+        pytest.param({"stored_rows": 3, "found_count": 98}, True, "HORIZON", False, id="still short keeps its reason"),
+        pytest.param({"stored_rows": 4}, False, "SOURCE_SHRUNK", None, id="fewer rows"),
+        pytest.param({"found_calls": 9, "stored_calls": 10}, False, "SOURCE_SHRUNK", None, id="fewer calls"),
+        pytest.param({"previous_found_count": 101}, False, "SOURCE_SHRUNK", None, id="fewer matches"),
+        pytest.param({"stored_rows": 4, "force": True}, False, "SOURCE_SHRUNK", None, id="force is of first looks"),
+        pytest.param({"expected_count": None}, True, None, True, id="no expectation, the view has passed"),
+        pytest.param(
+            {"expected_count": None, "newest_at": None}, True, "HORIZON", False, id="no expectation, not passed"
+        ),
+    ],
+)
+def test_a_second_look_never_changes_the_status_and_never_replaces_by_less(
+    changes: dict[str, Any], replaces: bool, reason: str | None, complete: bool | None
+) -> None:
+    decision = judge_again(enrichment_type("QUERY_HISTORY"), replace(LOOK, **changes), "HORIZON", threshold=0.99)
+    assert decision.status == "COMPLETED"
+    assert (decision.replace, decision.reason_code, decision.data_complete) == (replaces, reason, complete)
