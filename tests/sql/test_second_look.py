@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from include.enrichment import queue
 from include.enrichment.lifecycle import ClaimedTask
+from include.enrichment.operations import Operation
+from include.enrichment.retry import RetryRequest, retry
+from include.enrichment.selection import RefusedError
 from include.enrichment.settings import Settings
 from include.enrichment.snowflake import open_hook
 from include.enrichment.templates import render
@@ -202,6 +206,50 @@ def test_an_idle_sensor_waits_for_the_second_look_and_then_for_nothing(account: 
     run_try(second, settings)
     settle(settings)
     assert tuple(next_due()) == (None, None, None, 0)
+
+
+def ask_to_repeat(settings: Settings, name: str) -> None:
+    conf = {"test_id": "run-1", "force": True}
+    operation = Operation("retry", f"enrichment_retry/{name}", datetime(2026, 1, 1))
+    retry(open_hook(CONN_ID, settings), settings, RetryRequest.from_conf(conf, settings), operation)
+
+
+def test_a_run_whose_second_look_is_under_way_is_not_queued_again(account: Account, settings: Settings) -> None:
+    a_settled_run(account)
+    claim(settings)
+    before = task(account)
+    with pytest.raises(RefusedError, match="is being enriched now: QUERY_HISTORY"):
+        ask_to_repeat(settings, "one")
+    assert task(account) == before
+
+
+def test_a_run_that_is_queued_again_has_no_second_look_until_it_settles_anew(
+    account: Account, settings: Settings
+) -> None:
+    a_settled_run(account)
+    (second,) = claim(settings)
+    account.run(EXPIRE)
+    ask_to_repeat(settings, "one")
+    row = task(account)
+    assert (row["STATUS"], row["RECHECK_AT"]) == ("PENDING", None)
+    assert run_try(second, settings).error == "CLAIM_LOST"
+    (first,) = claim(settings)
+    assert not first.is_second_look
+    assert run_try(first, settings).error is None
+    assert task(account)["RECHECK_AT"] is not None
+
+
+def test_the_cleanup_keeps_a_job_whose_second_look_is_under_way_only(account: Account, settings: Settings) -> None:
+    a_settled_run(account)
+    settle(settings)
+    account.run(f"UPDATE {TASKS} SET COMPLETED_AT = DATEADD('day', -40, SYSDATE())")
+    settle(settings)
+    count = render("cleanup/count_settled_jobs.sql", settings)
+    hook = open_hook(CONN_ID, settings)
+    assert hook.get_first(count, parameters={"retention_days": 30})[0] > 0
+    claim(settings)
+    settle(settings)
+    assert hook.get_first(count, parameters={"retention_days": 30})[0] == 0
 
 
 def _attempts(account: Account) -> list[Row]:
