@@ -206,12 +206,10 @@ def _progress(client: AirflowClient, dag_run_id: str) -> str:
 def _is_due(settings: Settings) -> bool:
     from datetime import timedelta
 
-    from include.enrichment.queue import QueueState
+    from include.enrichment.queue import QueueState, sensor_parameters
     from include.enrichment.templates import render
 
-    row = _hook(settings).get_first(
-        render("queue/next_due.sql", settings), parameters={"statuses": list(settings.discover_statuses)}
-    )
+    row = _hook(settings).get_first(render("queue/next_due.sql", settings), parameters=sensor_parameters(settings))
     state = QueueState(row[0], row[1], row[2], int(row[3]))
     return bool(state.due_work(datetime.now(UTC).replace(tzinfo=None), timedelta(days=settings.look_back_days)))
 

@@ -324,7 +324,7 @@ def test_a_worker_whose_clock_is_wrong_rescues_and_claims_what_is_due_by_snowfla
             stuck(LEFT_ALONE, None, JOB_ID="later", STATUS="PENDING", DUE_AT="now+1m"),
         ],
     )
-    parameters = queue.queue_parameters(settings)
+    parameters = queue.sensor_parameters(settings)
     row = open_hook(CONN_ID, settings).get_first(render("queue/next_due.sql", settings), parameters=parameters)
     now = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=hours)
     assert bool(queue.QueueState(*row).due_work(now, timedelta(days=7))) is (hours > 0)

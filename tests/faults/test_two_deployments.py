@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from include.enrichment.queue import QueueState, claim_due_tasks, claim_parameters
+from include.enrichment.queue import QueueState, claim_due_tasks, claim_parameters, sensor_parameters
 from include.enrichment.settings import Settings
 from include.enrichment.snowflake import open_hook
 from include.enrichment.templates import render
@@ -275,9 +275,7 @@ def test_a_worker_whose_clock_is_off_wakes_early_or_late_and_claims_what_is_due_
     ]
     load_tables(account, {"DELAYED_ENRICHMENT_TASKS": moment.resolve(tasks)}, moment)
     hook = open_hook(CONN_ID, settings)
-    row = hook.get_first(
-        render("queue/next_due.sql", settings), parameters={"statuses": list(settings.discover_statuses)}
-    )
+    row = hook.get_first(render("queue/next_due.sql", settings), parameters=sensor_parameters(settings))
     state = QueueState(row[0], row[1], None, 0)
     workers_now = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=hours)
     assert bool(state.due_work(workers_now, timedelta(days=7))) is (hours > 0)

@@ -161,7 +161,7 @@ def test_the_sensors_question_and_answer_stay_the_same_when_idle(account: Accoun
     assert render("queue/next_due.sql", settings) == render("queue/next_due.sql", Settings())
 
 
-@pytest.mark.parametrize("path", ["queue/next_due.sql", "schema/0004_views.sql"])
+@pytest.mark.parametrize("path", ["queue/next_due.sql", "schema/0004_views.sql", "schema/0005_completeness.sql"])
 def test_the_sensors_question_has_no_clock_and_no_hybrid_table(settings: Settings, path: str) -> None:
     text = re.sub(r"--.*", "", render(path, settings)).upper()
     asked = text if path.startswith("queue/") else text.split("CREATE OR REPLACE VIEW")[1]
