@@ -2,6 +2,7 @@
 
       newest     how far the view reaches; asked before it is read, so that it never claims more than was read
       read       CREATE OR REPLACE TEMPORARY TABLE ENRICHMENT_SOURCE AS ...   the view's rows of this run
+      derive     further temporary tables made of it, before the transaction (optional)
       reading    FOUND_ROWS rows to write, STORED_ROWS rows written before; FOUND_CALLS, STORED_CALLS their calls
                  (NULL: not counted); FOUND_COUNT of EXPECTED_COUNT for the coverage
       write      INSERT INTO the target
@@ -167,7 +168,7 @@ SELECT {% block newest %}NULL::TIMESTAMP_NTZ{% endblock %} AS NEWEST_AT;
 -- step: read
 CREATE OR REPLACE TEMPORARY TABLE ENRICHMENT_SOURCE AS
 {% block read %}{% endblock %};
-
+{% block derive %}{% endblock %}
 -- step: reading
 SELECT
 {%- block reading %}{% endblock %};

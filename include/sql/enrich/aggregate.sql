@@ -163,6 +163,9 @@ SELECT
   ROWS_PRODUCED_MAX
 FROM known_rows
 {% endblock %}
+{% block derive %}
+{% include 'enrich/_merged_percentiles.sql' %}
+{% endblock %}
 {% block reading %}
   (
     SELECT COUNT(*) FROM (SELECT DISTINCT QUERY_PARAMETERIZED_HASH FROM ENRICHMENT_SOURCE) AS patterns
