@@ -37,46 +37,31 @@ stated_points AS (
     FLOOR(CALLS::FLOAT / {{ divisor }}) AS CALLS_ABOVE_{{ loop.index }},
     {%- endfor %}
     0::FLOAT AS CALLS_ABOVE_5,
-    {{ metric }}_MIN AS V_0,
+    {{ metric }}_MIN AS STATED_0,
     {%- for name, _ in POINTS %}
-    {{ metric }}_{{ name }} AS V_{{ loop.index }},
+    {{ metric }}_{{ name }} AS STATED_{{ loop.index }},
     {%- endfor %}
-    {{ metric }}_MAX AS V_5
+    {{ metric }}_MAX AS STATED_5
   FROM patterns
   {%- if not loop.last %}
   UNION ALL
   {%- endif %}
   {%- endfor %}
-),
-
--- a time below zero is none, and a percentile is no smaller than the one before it
-rising_points AS (
-  SELECT
-    PATTERN,
-    QUERY_PARAMETERIZED_HASH,
-    METRIC,
-    CALLS,
-    {%- for n in range(6) %}
-    CALLS_ABOVE_{{ n }},
-    {%- endfor %}
-    COALESCE(V_0 + V_1 + V_2 + V_3 + V_4 + V_5 IS NOT NULL, FALSE) AS IS_KNOWN,
-    {%- for n in range(6) %}
-    GREATEST(0{% for m in range(n + 1) %}, V_{{ m }}{% endfor %}) AS V_{{ n }}{{ ',' if not loop.last }}
-    {%- endfor %}
-  FROM stated_points
 )
 
+-- a time below zero is none, and a point is no smaller than the one before it
 SELECT
   PATTERN,
   QUERY_PARAMETERIZED_HASH,
   METRIC,
   CALLS,
-  IS_KNOWN,
+  STATED_0 + STATED_1 + STATED_2 + STATED_3 + STATED_4 + STATED_5 IS NOT NULL AS IS_KNOWN,
   {%- for n in range(6) %}
   CALLS_ABOVE_{{ n }},
-  V_{{ n }}{{ ',' if not loop.last }}
+  STATED_{{ n }},
+  GREATEST(0{% for m in range(n + 1) %}, STATED_{{ m }}{% endfor %}) AS V_{{ n }}{{ ',' if not loop.last }}
   {%- endfor %}
-FROM rising_points;
+FROM stated_points;
 
 CREATE OR REPLACE TEMPORARY TABLE ENRICHMENT_PIECES AS
 -- the k-th smallest of n calls has (k - 0.5) / n of them below it; TAIL: on the side where fewer are
@@ -249,14 +234,39 @@ totals AS (
     scopes.SCOPE,
     points.METRIC,
     SUM(points.CALLS) AS CALLS,
+    COUNT(*) = 1 AS IS_ONE_ROW,
+    COUNT(*) = COUNT_IF(points.IS_KNOWN) AS IS_KNOWN,
     MAX(points.V_5) AS MAXIMUM,
-    COUNT(*) = COUNT_IF(points.IS_KNOWN) AS IS_KNOWN
+    {%- for n in range(1, 6) %}
+    MAX(points.STATED_{{ n }}) AS STATED_{{ n }}{{ ',' if not loop.last }}
+    {%- endfor %}
   FROM ENRICHMENT_POINTS AS points
   INNER JOIN scopes ON points.PATTERN = scopes.PATTERN
   GROUP BY scopes.SCOPE, points.METRIC
 ),
 
--- RANK: smallest place, among all calls in order, that any definition of the percentile may take; NEEDED: calls up to it
+-- what the view itself says, where one row is all there is; it has no 95th percentile
+stated AS (
+  SELECT
+    totals.SCOPE,
+    totals.METRIC,
+    shares.QUANTILE,
+    CASE shares.QUANTILE
+      WHEN 'MEDIAN' THEN totals.STATED_1 WHEN 'P99' THEN totals.STATED_3 WHEN 'P999' THEN totals.STATED_4 ELSE totals.STATED_2
+    END AS LOW,
+    CASE
+      WHEN shares.QUANTILE = 'MEDIAN' THEN totals.STATED_1
+      WHEN shares.QUANTILE = 'P90' THEN totals.STATED_2
+      WHEN shares.QUANTILE <> 'P999' THEN totals.STATED_3
+      WHEN totals.CALLS < shares.DIVISOR THEN totals.STATED_5
+      ELSE totals.STATED_4
+    END AS HIGH
+  FROM totals
+  CROSS JOIN shares
+  WHERE totals.IS_ONE_ROW
+),
+
+-- PLACE: the smallest that any definition of the percentile takes among all calls in order; NEEDED: calls up to it
 goals AS (
   SELECT
     totals.SCOPE,
@@ -264,9 +274,8 @@ goals AS (
     shares.QUANTILE,
     totals.CALLS,
     totals.MAXIMUM,
-    totals.CALLS < shares.DIVISOR AND shares.DIVISOR = 1000 AS IS_MAXIMUM,
     totals.CALLS - CEIL((totals.CALLS - 1) / shares.DIVISOR) AS PLACE,
-    -- a millionth: what is cut off where two rows meet exactly at the percentile
+    -- less a millionth: where one row ends exactly at the percentile, rounding shall not decide which is next
     totals.CALLS * (1 - 1 / shares.DIVISOR - 0.000001::FLOAT) AS NEEDED
   FROM totals
   CROSS JOIN shares
@@ -524,8 +533,6 @@ bounds AS (
     goals.SCOPE,
     goals.METRIC,
     goals.QUANTILE,
-    ANY_VALUE(goals.IS_MAXIMUM) AS IS_MAXIMUM,
-    ANY_VALUE(goals.MAXIMUM) AS MAXIMUM,
     MIN(CASE WHEN summed_counts.MOST >= goals.PLACE THEN summed_counts.POINT_VALUE END) AS LOW,
     MIN(CASE WHEN summed_counts.FEWEST >= LEAST(goals.PLACE + 1, goals.CALLS) THEN summed_counts.POINT_VALUE END) AS HIGH
   FROM goals
@@ -533,28 +540,44 @@ bounds AS (
   GROUP BY goals.SCOPE, goals.METRIC, goals.QUANTILE
 ),
 
+bounded AS (
+  SELECT
+    totals.SCOPE,
+    totals.METRIC,
+    shares.QUANTILE,
+    CASE WHEN shares.QUANTILE = 'P999' AND totals.CALLS < shares.DIVISOR THEN
+      CASE WHEN totals.IS_ONE_ROW THEN totals.STATED_5 WHEN totals.IS_KNOWN THEN totals.MAXIMUM END
+    END AS ONLY_VALUE,
+    CASE WHEN totals.IS_ONE_ROW THEN stated.LOW ELSE bounds.LOW END AS LOW,
+    CASE WHEN totals.IS_ONE_ROW THEN stated.HIGH ELSE bounds.HIGH END AS HIGH,
+    EXP(
+      estimates.X_FROM + (estimates.X_TO - estimates.X_FROM) * LEAST(
+        1, (estimates.NEEDED - estimates.CALLS_BEFORE) / NULLIF(estimates.CALLS_UP_TO - estimates.CALLS_BEFORE, 0)
+      )
+    ) - 0.5::FLOAT AS ESTIMATE
+  FROM totals
+  CROSS JOIN shares
+  LEFT JOIN stated
+    ON totals.SCOPE = stated.SCOPE AND totals.METRIC = stated.METRIC AND shares.QUANTILE = stated.QUANTILE
+  LEFT JOIN bounds
+    ON totals.SCOPE = bounds.SCOPE AND totals.METRIC = bounds.METRIC AND shares.QUANTILE = bounds.QUANTILE
+  LEFT JOIN estimates
+    ON totals.SCOPE = estimates.SCOPE AND totals.METRIC = estimates.METRIC AND shares.QUANTILE = estimates.QUANTILE
+),
+
 merged AS (
   SELECT
-    bounds.SCOPE,
-    bounds.METRIC,
-    bounds.QUANTILE,
-    bounds.LOW,
-    bounds.HIGH,
+    SCOPE,
+    METRIC,
+    QUANTILE,
+    LOW,
+    HIGH,
     CASE
-      WHEN bounds.IS_MAXIMUM THEN bounds.MAXIMUM
-      ELSE LEAST(
-        GREATEST(
-          EXP(
-            estimates.X_FROM + (estimates.X_TO - estimates.X_FROM) * GREATEST(0, LEAST(1,
-              (estimates.NEEDED - estimates.CALLS_BEFORE) / NULLIF(estimates.CALLS_UP_TO - estimates.CALLS_BEFORE, 0)
-            ))
-          ) - 0.5::FLOAT, bounds.LOW
-        ), bounds.HIGH
-      )
+      WHEN ONLY_VALUE IS NOT NULL THEN ONLY_VALUE
+      WHEN LOW = HIGH THEN LOW
+      WHEN ESTIMATE IS NOT NULL AND LOW IS NOT NULL AND HIGH IS NOT NULL THEN LEAST(GREATEST(ESTIMATE, LOW), HIGH)
     END AS ESTIMATE
-  FROM bounds
-  INNER JOIN estimates
-    ON bounds.SCOPE = estimates.SCOPE AND bounds.METRIC = estimates.METRIC AND bounds.QUANTILE = estimates.QUANTILE
+  FROM bounded
 ),
 
 hashes AS (

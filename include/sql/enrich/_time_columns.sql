@@ -18,16 +18,15 @@
   {%- set _ = STATISTICS.append((name ~ '_SUM', column, 'sum')) -%}
   {%- set _ = STATISTICS.append((name ~ '_MAX', column, 'max')) -%}
 {%- endfor -%}
-{#- quantile, and the points of the view between which it lies; there is no p95 -#}
-{%- set QUANTILES = [
-  ('MEDIAN', 'MEDIAN', 'MEDIAN'), ('P90', 'P90', 'P90'), ('P95', 'P90', 'P99'), ('P99', 'P99', 'P99'), ('P999', 'P999', 'P999'),
-] -%}
+{%- set MOMENTS = ['SUM', 'AVG', 'STDDEV', 'MIN', 'MAX'] -%}
+{#- the view has no 95th percentile -#}
+{%- set QUANTILES = ['MEDIAN', 'P90', 'P95', 'P99', 'P999'] -%}
 
-{#- The target's columns, in the order of `values`. -#}
+{#- The target's columns, in the order of `chosen`. -#}
 {% macro columns() -%}
 {%- for metric, _ in METRICS %}
-  {% for value in ['SUM', 'AVG', 'STDDEV', 'MIN', 'MAX'] %}{{ metric }}_{{ value }}_MS, {% endfor %}
-  {%- for quantile, _, _ in QUANTILES %}
+  {% for value in MOMENTS %}{{ metric }}_{{ value }}_MS, {% endfor %}
+  {%- for quantile in QUANTILES %}
   {{ metric }}_{{ quantile }}_MS, {{ metric }}_{{ quantile }}_LOW_MS, {{ metric }}_{{ quantile }}_HIGH_MS,
   {%- endfor %}
 {%- endfor %}
@@ -36,8 +35,8 @@
 {#- The same names, as a list for RUN_ENRICHMENT_SUMMARY. -#}
 {% macro names() -%}
 {%- for metric, _ in METRICS %}
-{%- for value in ['SUM', 'AVG', 'STDDEV', 'MIN', 'MAX'] %} {{ metric }}_{{ value }}_MS{% endfor %}
-{%- for quantile, _, _ in QUANTILES %}
+{%- for value in MOMENTS %} {{ metric }}_{{ value }}_MS{% endfor %}
+{%- for quantile in QUANTILES %}
 {%- for suffix in ['', '_LOW', '_HIGH'] %} {{ metric }}_{{ quantile }}{{ suffix }}_MS{% endfor %}
 {%- endfor %}
 {%- endfor %}
@@ -49,7 +48,7 @@ CASE WHEN COUNT(source.{{ column }}) = COUNT(*) THEN {{ function }}(source.{{ co
 {%- endmacro %}
 
 {#- Aggregates over rows of ENRICHMENT_SOURCE joined with `means` (the mean per group, for the pooled deviation).
-    A value that one row lacks is unknown for all. -#}
+    A value that one row lacks is unknown for all. Percentiles are none of them: _merged_percentiles.sql. -#}
 {% macro values() -%}
 {%- for metric, _ in METRICS %}
   {{ all_known('SUM', metric ~ '_SUM') }} AS {{ metric }}_SUM_MS,
@@ -67,16 +66,19 @@ CASE WHEN COUNT(source.{{ column }}) = COUNT(*) THEN {{ function }}(source.{{ co
   END AS {{ metric }}_STDDEV_MS,
   {{ all_known('MIN', metric ~ '_MIN') }} AS {{ metric }}_MIN_MS,
   {{ all_known('MAX', metric ~ '_MAX') }} AS {{ metric }}_MAX_MS,
-  {%- for quantile, low, high in QUANTILES %}
-  {%- if low == high %}
-  CASE WHEN COUNT(*) = 1 THEN MAX(source.{{ metric }}_{{ quantile }}) END AS {{ metric }}_{{ quantile }}_MS,
-  {%- else %}
-  NULL::NUMBER AS {{ metric }}_{{ quantile }}_MS,
-  {%- endif %}
-  {{ all_known('MIN', metric ~ '_' ~ low) }}
-    AS {{ metric }}_{{ quantile }}_LOW_MS,
-  {{ all_known('MAX', metric ~ '_' ~ high) }}
-    AS {{ metric }}_{{ quantile }}_HIGH_MS,
+{%- endfor %}
+{%- endmacro %}
+
+{#- The columns of `columns` from two CTEs: `moments` with the aliases of `values`, `percentiles` with ENRICHMENT_PERCENTILES. -#}
+{% macro chosen(moments, percentiles) -%}
+{%- for metric, _ in METRICS %}
+  {%- for value in MOMENTS %}
+  {{ moments }}.{{ metric }}_{{ value }}_MS,
+  {%- endfor %}
+  {%- for quantile in QUANTILES %}
+  {%- for suffix in ['', '_LOW', '_HIGH'] %}
+  {{ percentiles }}.{{ metric }}_{{ quantile }}{{ suffix }} AS {{ metric }}_{{ quantile }}{{ suffix }}_MS,
+  {%- endfor %}
   {%- endfor %}
 {%- endfor %}
 {%- endmacro %}

@@ -6,9 +6,9 @@
     Grain:      one row of AGGREGATE_QUERY_METRICS per parameterized query hash; a NULL hash has its own row.
     Binds:      those of _lifecycle.sql; successful_operations, store_raw.
     Write mode: replaces the run's rows.
-    Limits:     rows equal in every documented column count once. A percentile to which several rows contribute is
-                NULL; its bounds are the smallest and the largest of the rows' percentiles, between which the
-                percentile of any mixture lies. The view has no 95th percentile: it lies between p90 and p99.
+    Limits:     rows equal in every documented column count once. A percentile to which several rows contribute is an
+                estimate with bounds (docs/percentiles.md); so is the 95th, which the view has not, whatever the number
+                of rows. A value is exact where its bounds are equal. Below 1,000 calls P999 is the maximum.
                 A statistic is unknown when its key is missing, or holds no number below 10^18 (a text that reads as
                 one is one, NaN and infinity are none); so is whatever needs it from all rows. An error that is
                 no OBJECT is left out, one without a count counts nothing. A row without calls or an interval's
@@ -16,7 +16,7 @@
 {% set target = 'AGGREGATE_QUERY_METRICS' %}
 {% set summary_columns = (
   'QUERY_PATTERN_COUNT QUERY_COUNT ERRORS_COUNT THROTTLED_QUERY_COUNT' ~ times.names()
-  ~ ' PERCENTILE_METHOD QUEUED_OVERLOAD_SUM_MS QUEUED_OVERLOAD_MAX_MS QUEUED_PROVISIONING_SUM_MS QUEUED_PROVISIONING_MAX_MS'
+  ~ ' PERCENTILE_METHOD P999_IS_MAX QUEUED_OVERLOAD_SUM_MS QUEUED_OVERLOAD_MAX_MS QUEUED_PROVISIONING_SUM_MS QUEUED_PROVISIONING_MAX_MS'
 ).split() %}
 {% block newest %}(
     SELECT CONVERT_TIMEZONE('UTC', MAX(INTERVAL_END_TIME))::TIMESTAMP_NTZ
@@ -190,7 +190,7 @@ INSERT INTO {{ enrichment }}.AGGREGATE_QUERY_METRICS (
   METRIC_ID, TEST_ID, RUN_ID, QUERY_PARAMETERIZED_HASH, QUERY_TAG, INTERVAL_START, INTERVAL_END, INTERVAL_COUNT,
   QUERY_COUNT, ERRORS_COUNT, HYBRID_REQUESTS_THROTTLED_COUNT,
   {{- times.columns() }}
-  PERCENTILE_METHOD, QUEUED_OVERLOAD_SUM_MS, QUEUED_OVERLOAD_AVG_MS, QUEUED_OVERLOAD_MAX_MS,
+  PERCENTILE_METHOD, P999_IS_MAX, QUEUED_OVERLOAD_SUM_MS, QUEUED_OVERLOAD_AVG_MS, QUEUED_OVERLOAD_MAX_MS,
   QUEUED_PROVISIONING_SUM_MS, QUEUED_PROVISIONING_AVG_MS, QUEUED_PROVISIONING_MAX_MS,
   BYTES_SCANNED_SUM, BYTES_SCANNED_AVG, BYTES_SCANNED_MAX, ROWS_PRODUCED_SUM, ROWS_PRODUCED_AVG, ROWS_PRODUCED_MAX,
   ERRORS_BREAKDOWN, RAW_SAMPLE, CREATED_AT, SOURCE_VIEW
@@ -238,7 +238,7 @@ patterns AS (
     SUM(source.CALLS) AS QUERY_COUNT,
     SUM(source.THROTTLED_COUNT) AS THROTTLED_COUNT,
     {{- times.values() }}
-    CASE WHEN COUNT(*) = 1 THEN 'EXACT' END AS PERCENTILE_METHOD,
+    CASE WHEN COUNT(*) = 1 THEN 'EXACT' WHEN COUNT(*) > 1 THEN 'MIXTURE' END AS PERCENTILE_METHOD,
     {{ times.all_known('SUM', 'QUEUED_OVERLOAD_SUM') }} AS QUEUED_OVERLOAD_SUM_MS,
     {{ times.all_known('MAX', 'QUEUED_OVERLOAD_MAX') }} AS QUEUED_OVERLOAD_MAX_MS,
     {{ times.all_known('SUM', 'QUEUED_PROVISIONING_SUM') }} AS QUEUED_PROVISIONING_SUM_MS,
@@ -264,10 +264,9 @@ SELECT
   patterns.QUERY_COUNT,
   COALESCE(pattern_errors.ERRORS_COUNT, 0) AS ERRORS_COUNT,
   patterns.THROTTLED_COUNT AS HYBRID_REQUESTS_THROTTLED_COUNT,
-  {%- for name in times.names().split() %}
-  patterns.{{ name }},
-  {%- endfor %}
+  {{- times.chosen('patterns', 'percentiles') }}
   patterns.PERCENTILE_METHOD,
+  patterns.QUERY_COUNT < 1000 AS P999_IS_MAX,
   patterns.QUEUED_OVERLOAD_SUM_MS,
   patterns.QUEUED_OVERLOAD_SUM_MS / patterns.QUERY_COUNT AS QUEUED_OVERLOAD_AVG_MS,
   patterns.QUEUED_OVERLOAD_MAX_MS,
@@ -286,6 +285,9 @@ SELECT
   SYSDATE() AS CREATED_AT,
   'AGGREGATE_QUERY_HISTORY' AS SOURCE_VIEW
 FROM patterns
+INNER JOIN ENRICHMENT_PERCENTILES AS percentiles
+  ON patterns.QUERY_PARAMETERIZED_HASH IS NOT DISTINCT FROM percentiles.QUERY_PARAMETERIZED_HASH
+  AND percentiles.SCOPE > 0
 LEFT JOIN pattern_errors
   ON patterns.QUERY_PARAMETERIZED_HASH IS NOT DISTINCT FROM pattern_errors.QUERY_PARAMETERIZED_HASH
 WHERE %(replace)s
@@ -297,26 +299,43 @@ WHERE %(replace)s
       SUM({{ metric }}_SUM) / NULLIF(SUM(CALLS), 0) AS {{ metric }}_MEAN{{ ',' if not loop.last }}
       {%- endfor %}
     FROM ENRICHMENT_SOURCE
+  ),
+
+  totals AS (
+    SELECT
+      -- NULL is a pattern of its own, beside ''
+      COUNT(DISTINCT source.QUERY_PARAMETERIZED_HASH)
+      + COALESCE(MAX(CASE WHEN source.QUERY_PARAMETERIZED_HASH IS NULL THEN 1 END), 0) AS QUERY_PATTERN_COUNT,
+      COALESCE(SUM(source.CALLS), 0) AS QUERY_COUNT,
+      SUM(source.THROTTLED_COUNT) AS THROTTLED_QUERY_COUNT,
+      {{- times.values() }}
+      CASE WHEN COUNT(*) = 1 THEN 'EXACT' WHEN COUNT(*) > 1 THEN 'MIXTURE' END AS PERCENTILE_METHOD,
+      {{ times.all_known('SUM', 'QUEUED_OVERLOAD_SUM') }} AS QUEUED_OVERLOAD_SUM_MS,
+      {{ times.all_known('MAX', 'QUEUED_OVERLOAD_MAX') }} AS QUEUED_OVERLOAD_MAX_MS,
+      {{ times.all_known('SUM', 'QUEUED_PROVISIONING_SUM') }} AS QUEUED_PROVISIONING_SUM_MS,
+      {{ times.all_known('MAX', 'QUEUED_PROVISIONING_MAX') }} AS QUEUED_PROVISIONING_MAX_MS
+    FROM ENRICHMENT_SOURCE AS source
+    CROSS JOIN means
   )
 
   SELECT
     %(run_id)s AS RUN_ID,
-    -- NULL is a pattern of its own, beside ''
-    COUNT(DISTINCT source.QUERY_PARAMETERIZED_HASH)
-    + COALESCE(MAX(CASE WHEN source.QUERY_PARAMETERIZED_HASH IS NULL THEN 1 END), 0) AS QUERY_PATTERN_COUNT,
-    COALESCE(SUM(source.CALLS), 0) AS QUERY_COUNT,
+    totals.QUERY_PATTERN_COUNT,
+    totals.QUERY_COUNT,
     (
       SELECT COALESCE(SUM(TRY_TO_NUMBER(errors.VALUE:"count"::VARCHAR, 18, 0)), 0)
       FROM ENRICHMENT_SOURCE AS failing, LATERAL FLATTEN(INPUT => failing.ERRORS) AS errors
       WHERE IS_OBJECT(errors.VALUE)
     ) AS ERRORS_COUNT,
-    SUM(source.THROTTLED_COUNT) AS THROTTLED_QUERY_COUNT,
-    {{- times.values() }}
-    CASE WHEN COUNT(*) = 1 THEN 'EXACT' END AS PERCENTILE_METHOD,
-    {{ times.all_known('SUM', 'QUEUED_OVERLOAD_SUM') }} AS QUEUED_OVERLOAD_SUM_MS,
-    {{ times.all_known('MAX', 'QUEUED_OVERLOAD_MAX') }} AS QUEUED_OVERLOAD_MAX_MS,
-    {{ times.all_known('SUM', 'QUEUED_PROVISIONING_SUM') }} AS QUEUED_PROVISIONING_SUM_MS,
-    {{ times.all_known('MAX', 'QUEUED_PROVISIONING_MAX') }} AS QUEUED_PROVISIONING_MAX_MS
-  FROM ENRICHMENT_SOURCE AS source
-  CROSS JOIN means
+    totals.THROTTLED_QUERY_COUNT,
+    {{- times.chosen('totals', 'percentiles') }}
+    totals.PERCENTILE_METHOD,
+    CASE WHEN totals.QUERY_COUNT > 0 THEN totals.QUERY_COUNT < 1000 END AS P999_IS_MAX,
+    totals.QUEUED_OVERLOAD_SUM_MS,
+    totals.QUEUED_OVERLOAD_MAX_MS,
+    totals.QUEUED_PROVISIONING_SUM_MS,
+    totals.QUEUED_PROVISIONING_MAX_MS
+  FROM totals
+  CROSS JOIN ENRICHMENT_PERCENTILES AS percentiles
+  WHERE percentiles.SCOPE = 0
 {% endblock %}
