@@ -8,8 +8,9 @@
       ENRICHMENT_PERCENTILES  a row per pattern, and one for the run (SCOPE 0): estimates and bounds, ms
 
     Write mode: temporary tables of the session, replaced.
-    Limits:     the curves are summed on a grid that all rows share, like the buckets of DDSketch, so that the work grows
-                with the number of rows: buckets of 5 % find where a percentile is, tenths of that one bucket what it is. NULL when one row lacks one of the six points. -#}
+    Limits:     the curves are summed on a grid that all rows share, as in DDSketch, so that the work grows with the
+                number of rows: buckets of 5 percent say where a percentile lies, their tenths what it is. NULL when one
+                row lacks one of the six points, unless it is the only row. -#}
 {%- set COARSE = 20 -%}
 {%- set FINE = 10 -%}
 {#- one call in so many lies above the point, respectively the percentile -#}
@@ -72,7 +73,7 @@ WITH tails AS (
     {{ n }} AS POINT,
     CASE WHEN 2 * CALLS_ABOVE_{{ n }} < CALLS THEN -1 ELSE 1 END AS SIDE,
     LEAST(CALLS_ABOVE_{{ n }} + 0.5::FLOAT, CALLS - CALLS_ABOVE_{{ n }} - 0.5::FLOAT) / CALLS AS TAIL
-  FROM ENRICHMENT_POINTS{{ '\n  UNION' if not loop.last }}
+  FROM ENRICHMENT_POINTS{{ '\n  UNION DISTINCT' if not loop.last }}
   {%- endfor %}
 ),
 
@@ -212,7 +213,9 @@ numbers AS (
 
 shares AS (
   {%- for name, divisor in PERCENTILES %}
-  SELECT '{{ name }}' AS QUANTILE, {{ divisor }}::FLOAT AS DIVISOR{{ ' UNION ALL' if not loop.last }}
+  SELECT
+    '{{ name }}' AS QUANTILE,
+    {{ divisor }}::FLOAT AS DIVISOR{{ '\n  UNION ALL' if not loop.last }}
   {%- endfor %}
 ),
 

@@ -3,7 +3,8 @@
 {#- The share below `z`. Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.17; its error is below 7.5e-8. -#}
 {% macro share_below(z) -%}
 {%- set t = '(1 / NULLIF(1 + 0.2316419::FLOAT * ABS(' ~ z ~ '), 0))' -%}
-CASE WHEN {{ z }} > 0 THEN 1 ELSE 0 END + CASE WHEN {{ z }} > 0 THEN -1 ELSE 1 END * EXP(-{{ z }} * {{ z }} / 2) * 0.3989422804014327::FLOAT * {{ t }} * (
+CASE WHEN {{ z }} > 0 THEN 1 ELSE 0 END
++ CASE WHEN {{ z }} > 0 THEN -1 ELSE 1 END * EXP(-{{ z }} * {{ z }} / 2) * 0.3989422804014327::FLOAT * {{ t }} * (
   0.319381530::FLOAT + {{ t }} * (
     -0.356563782::FLOAT + {{ t }} * (1.781477937::FLOAT + {{ t }} * (-1.821255978::FLOAT + {{ t }} * 1.330274429::FLOAT))
   )

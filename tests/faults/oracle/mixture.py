@@ -30,7 +30,7 @@ class RowOfView:
     """
 
     calls: int
-    values: tuple[float, ...]
+    values: Sequence[float]
 
     @property
     def rising(self) -> tuple[float, ...]:
@@ -52,8 +52,6 @@ class Mixture:
     def estimate(self, quantile: str) -> float:
         """The value below which the quantile's share of the calls lies."""
         low, high = self.bounds(quantile)
-        if quantile == "P999" and self.calls < DIVISORS[quantile]:
-            return max(row.rising[-1] for row in self.rows)
         goal = self.calls * (1 - 1 / DIVISORS[quantile] - _TIE)
         below, above = (math.log(value + 0.5) for value in (min(r.rising[0] for r in self.rows) - 1e-9, high))
         while above - below > 1e-12 * max(1.0, abs(above)):

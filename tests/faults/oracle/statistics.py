@@ -8,10 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faults.oracle.belonging import Run, Tables, is_measured
+from tests.faults.oracle.mixture import DIVISORS, Mixture, RowOfView
 from tests.faults.oracle.values import Row, element, elements, identity, number, text, total, utc, whole, within
 
 METRICS = {"EXEC": "EXECUTION_TIME", "COMPILE": "COMPILATION_TIME", "ELAPSED": "TOTAL_ELAPSED_TIME"}
-QUANTILES = {"MEDIAN": "median", "P90": "p90", "P99": "p99", "P999": "p99.9"}
+POINTS = ("min", "median", "p90", "p99", "p99.9", "max")
+OWN_POINTS = {
+    "MEDIAN": ("median", "median"),
+    "P90": ("p90", "p90"),
+    "P95": ("p90", "p99"),
+    "P99": ("p99", "p99"),
+    "P999": ("p99.9", "p99.9"),
+}
+"""Between which points of its own the percentile of a single row lies."""
+
+FEW_CALLS = 1000
+"""Fewer have no 99.9th percentile but their maximum."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,9 @@ def _times(group: Sequence[Row]) -> Row:
     for metric, column in METRICS.items():
         values |= {f"{metric}_{name}_MS": value for name, value in _moments(group, column).items()}
         values |= {f"{metric}_{name}_MS": value for name, value in _quantiles(group, column).items()}
-    return values | {"PERCENTILE_METHOD": "EXACT" if len(group) == 1 else None}
+    method = None if not group else "EXACT" if len(group) == 1 else "MIXTURE"
+    few = sum(row["CALLS"] for row in group) < FEW_CALLS if group else None
+    return values | {"PERCENTILE_METHOD": method, "P999_IS_MAX": few}
 
 
 def _moments(group: Sequence[Row], column: str) -> Row:
@@ -118,17 +132,24 @@ def _moments(group: Sequence[Row], column: str) -> Row:
 
 
 def _quantiles(group: Sequence[Row], column: str) -> Row:
-    """Percentiles and their bounds; the one place that knows that several rows are not merged.
-
-    A percentile of one row is that row's; of several it is unknown, between the smallest and the largest of theirs.
-    The view has no 95th: it lies between the 90th and the 99th.
-    """
+    """Percentiles and their bounds. Those of one row are the row's own, but for the 95th, which no row has."""
+    calls = [row["CALLS"] for row in group]
+    points = {key: _statistic(group, column, key) for key in POINTS}
+    rows = [RowOfView(n, known) for n, *known in zip(calls, *points.values(), strict=True) if None not in known]
+    mixture = Mixture(rows) if len(rows) == len(group) and group else None
+    few = sum(calls) < FEW_CALLS
     values: Row = {}
-    for quantile, low, high in [(name, key, key) for name, key in QUANTILES.items()] + [("P95", "p90", "p99")]:
-        lows, highs = _statistic(group, column, low), _statistic(group, column, high)
-        values[quantile] = lows[0] if len(group) == 1 and low == high else None
-        values[f"{quantile}_LOW"] = _all_known(lows, min)
-        values[f"{quantile}_HIGH"] = _all_known(highs, max)
+    for quantile in DIVISORS:
+        low, high = mixture.bounds(quantile) if mixture else (None, None)
+        if len(group) == 1:
+            low, high = (points[key][0] for key in OWN_POINTS[quantile])
+            high = points["max"][0] if quantile == "P999" and few else high
+        value = None
+        if quantile == "P999" and few and (mixture or len(group) == 1):
+            value = points["max"][0] if len(group) == 1 else max(row.rising[-1] for row in rows)
+        if value is None and low is not None and high is not None:
+            value = low if low == high else min(max(mixture.estimate(quantile), low), high) if mixture else None
+        values |= {quantile: value, f"{quantile}_LOW": low, f"{quantile}_HIGH": high}
     return values
 
 
