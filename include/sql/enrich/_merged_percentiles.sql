@@ -25,7 +25,15 @@ WITH patterns AS (
   FROM ENRICHMENT_SOURCE
 ),
 
--- CALLS_ABOVE_n: calls of the row that are larger than its point n; the point is the (CALLS - CALLS_ABOVE_n)th smallest
+-- CALLS_BELOW_n: calls below point n of the row. A percentile is one of the calls, half of which counts as below; the
+-- least and the largest call are as likely outside the share of LN(2) calls as inside it. Few calls have few points
+counted_points AS (
+  SELECT
+    *,
+    LEAST(0.6931471805599453::FLOAT, CALLS::FLOAT / 2) AS END_CALLS
+  FROM patterns
+),
+
 stated_points AS (
   {%- for metric, _ in times.METRICS %}
   SELECT
@@ -33,17 +41,21 @@ stated_points AS (
     QUERY_PARAMETERIZED_HASH,
     '{{ metric }}' AS METRIC,
     CALLS::FLOAT AS CALLS,
-    (CALLS - 1)::FLOAT AS CALLS_ABOVE_0,
-    {%- for name, divisor in POINTS %}
-    FLOOR(CALLS::FLOAT / {{ divisor }}) AS CALLS_ABOVE_{{ loop.index }},
+    END_CALLS AS CALLS_BELOW_0,
+    {%- for _, divisor in POINTS %}
+    CASE
+      WHEN CALLS < {{ divisor }} THEN CALLS - END_CALLS
+      WHEN FLOOR(CALLS::FLOAT / {{ divisor }}) = CALLS - 1 THEN END_CALLS
+      ELSE CALLS - FLOOR(CALLS::FLOAT / {{ divisor }}) - 0.5::FLOAT
+    END AS CALLS_BELOW_{{ loop.index }},
     {%- endfor %}
-    0::FLOAT AS CALLS_ABOVE_5,
+    CALLS - END_CALLS AS CALLS_BELOW_5,
     {{ metric }}_MIN AS STATED_0,
     {%- for name, _ in POINTS %}
     {{ metric }}_{{ name }} AS STATED_{{ loop.index }},
     {%- endfor %}
     {{ metric }}_MAX AS STATED_5
-  FROM patterns
+  FROM counted_points
   {%- if not loop.last %}
   UNION ALL
   {%- endif %}
@@ -58,21 +70,21 @@ SELECT
   CALLS,
   STATED_0 + STATED_1 + STATED_2 + STATED_3 + STATED_4 + STATED_5 IS NOT NULL AS IS_KNOWN,
   {%- for n in range(6) %}
-  CALLS_ABOVE_{{ n }},
+  CALLS_BELOW_{{ n }},
   STATED_{{ n }},
   GREATEST(0{% for m in range(n + 1) %}, STATED_{{ m }}{% endfor %}) AS V_{{ n }}{{ ',' if not loop.last }}
   {%- endfor %}
 FROM stated_points;
 
 CREATE OR REPLACE TEMPORARY TABLE ENRICHMENT_PIECES AS
--- the k-th smallest of n calls has (k - 0.5) / n of them below it; TAIL: on the side where fewer are
+-- TAIL: the share of the calls on the side of a point where fewer are; of very many calls, 0.69 are no difference
 WITH tails AS (
   {%- for n in range(6) %}
   SELECT
     CALLS,
     {{ n }} AS POINT,
-    CASE WHEN 2 * CALLS_ABOVE_{{ n }} < CALLS THEN -1 ELSE 1 END AS SIDE,
-    LEAST(CALLS_ABOVE_{{ n }} + 0.5::FLOAT, CALLS - CALLS_ABOVE_{{ n }} - 0.5::FLOAT) / CALLS AS TAIL
+    CASE WHEN 2 * CALLS_BELOW_{{ n }} > CALLS THEN -1 ELSE 1 END AS SIDE,
+    GREATEST(LEAST(CALLS_BELOW_{{ n }}, CALLS - CALLS_BELOW_{{ n }}) / CALLS, 1E-15::FLOAT) AS TAIL
   FROM ENRICHMENT_POINTS{{ '\n  UNION DISTINCT' if not loop.last }}
   {%- endfor %}
 ),
@@ -103,12 +115,12 @@ curves AS (
     points.METRIC,
     points.CALLS,
     {%- for n in range(6) %}
-    points.CALLS_ABOVE_{{ n }},
+    points.CALLS_BELOW_{{ n }},
     normal_rows.Z_{{ n }},
     LN(
       0.5::FLOAT + CASE
-        WHEN points.CALLS_ABOVE_{{ n }} = 0 THEN points.V_5
-        WHEN points.CALLS_ABOVE_{{ n }} = points.CALLS - 1 THEN points.V_0
+        WHEN points.CALLS_BELOW_{{ n }} = points.CALLS_BELOW_5 THEN points.V_5
+        WHEN points.CALLS_BELOW_{{ n }} = points.CALLS_BELOW_0 THEN points.V_0
         ELSE points.V_{{ n }}
       END
     ) AS X_{{ n }}{{ ',' if not loop.last }}
@@ -141,15 +153,15 @@ bends AS (
   FROM slopes
 ),
 
--- half of the smallest call lies below its own value and half of the largest above: both are pieces without width
+-- what lies beyond the least and the largest call is put on them: two pieces without width
 pieces AS (
   {%- for n in range(5) %}
   SELECT
     PATTERN,
     METRIC,
     CALLS,
-    CALLS - CALLS_ABOVE_{{ n }} - 0.5::FLOAT AS CALLS_BELOW,
-    CALLS_ABOVE_{{ n }} - CALLS_ABOVE_{{ n + 1 }} AS CALLS_INSIDE,
+    CALLS_BELOW_{{ n }} AS CALLS_BELOW,
+    CALLS_BELOW_{{ n + 1 }} - CALLS_BELOW_{{ n }} AS CALLS_INSIDE,
     X_{{ n }} AS X_FROM,
     X_{{ n + 1 }} AS X_TO,
     Z_{{ n }} AS Z_FROM,
@@ -164,8 +176,8 @@ pieces AS (
     PATTERN,
     METRIC,
     CALLS,
-    {{ '0' if n == 0 else 'CALLS - 0.5::FLOAT' }} AS CALLS_BELOW,
-    0.5::FLOAT AS CALLS_INSIDE,
+    {{ '0' if n == 0 else 'CALLS_BELOW_5' }} AS CALLS_BELOW,
+    CALLS_BELOW_0 AS CALLS_INSIDE,
     X_{{ n }} AS X_FROM,
     X_{{ n }} AS X_TO,
     Z_{{ n }} AS Z_FROM,

@@ -94,13 +94,18 @@ class _Curve:
 
     def __init__(self, row: RowOfView) -> None:
         calls, rising = row.calls, row.rising
-        above = [calls - 1, *(calls // point for point in POINTS), 0]
+        end = min(math.log(2), calls / 2)
+        below = [end]
+        for point in POINTS:
+            larger = calls // point
+            below.append(calls - end if larger == 0 else end if larger == calls - 1 else calls - larger - 0.5)
+        below.append(calls - end)
         values = [
-            rising[5] if larger == 0 else rising[0] if larger == calls - 1 else rising[number]
-            for number, larger in enumerate(above)
+            rising[5] if share == below[5] else rising[0] if share == below[0] else rising[number]
+            for number, share in enumerate(below)
         ]
         self.x = [math.log(value + 0.5) for value in values]
-        self.z = [_quantile_above((larger + 0.5) / calls) for larger in above]
+        self.z = [_normal_quantile(share, calls) for share in below]
         steps = list(zip(self.x, self.x[1:], self.z, self.z[1:], strict=False))
         slopes = [(z1 - z0) / (x1 - x0) if x1 > x0 else None for x0, x1, z0, z1 in steps]
         self.at = [
@@ -129,6 +134,6 @@ class _Curve:
         return _NORMAL.cdf(z)
 
 
-def _quantile_above(share: float) -> float:
-    """The normal quantile with this share above it."""
-    return -_NORMAL.inv_cdf(share)
+def _normal_quantile(below: float, calls: int) -> float:
+    tail = max(min(below, calls - below) / calls, 1e-15)
+    return _NORMAL.inv_cdf(tail) * (-1 if 2 * below > calls else 1)
