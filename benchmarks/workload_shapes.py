@@ -56,7 +56,9 @@ def shapes(seed: int) -> list[Shape]:
     """The workloads; the same seed gives the same calls."""
     return [
         _shape("steady", seed, lambda chance, _: _lognormal(chance, 40, 0.4)),
-        _shape("x10 load for 10 minutes", seed, lambda chance, minute: _lognormal(chance, 400 if minute >= 20 else 40, 0.4)),
+        _shape(
+            "x10 load for 10 minutes", seed, lambda chance, minute: _lognormal(chance, 400 if minute >= 20 else 40, 0.4)
+        ),
         _shape("drift to the fourfold", seed, lambda chance, minute: _lognormal(chance, 20 * (1 + minute / 10), 0.5)),
         _shape("bimodal 98/2", seed, _bimodal),
         _shape("one bad minute", seed, lambda chance, minute: _lognormal(chance, 800 if minute == 17 else 40, 0.4)),

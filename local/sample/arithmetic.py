@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 
@@ -16,6 +17,21 @@ QUANTILES = {
 SOURCE_POINTS = {"MEDIAN": ("MEDIAN",) * 2, "P90": ("P90",) * 2, "P95": ("P90", "P99"), "P99": ("P99",) * 2}
 SOURCE_POINTS["P999"] = ("P999",) * 2
 """Known points of the view at or around each quantile: below, above. The view has no P95."""
+
+
+FEW_CALLS = 1000
+"""Fewer have no 99.9th percentile; their maximum stands for it."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """What the truth says about an estimate: no more than where it lies."""
+
+    low: Decimal
+    high: Decimal
+
+    def holds(self, value: Decimal) -> bool:
+        return self.low <= value <= self.high
 
 
 def rounded(value: Fraction | int, places: int = 3) -> Decimal:

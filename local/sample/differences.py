@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from typing import Any
 
+from local.sample.arithmetic import QUANTILES, Between
 from local.sample.truth import ExpectedRun
 
 Rows = Callable[..., list[dict[str, Any]]]
@@ -82,6 +84,7 @@ def _keyed(
     for item in by_key.keys() & wanted.keys():
         for column, value in wanted[item].items():
             yield from _value(f"{table}{item}.{column}", value, by_key[item][column])
+        yield from _outside_bounds(f"{table}{item}", by_key[item])
 
 
 def _executions(rows: Rows, run_id: str, expected: ExpectedRun) -> Iterator[str]:
@@ -114,6 +117,19 @@ def _single(table: str, expected: Mapping[str, Any], stored: list[dict[str, Any]
         return
     for column, value in expected.items():
         yield from _value(f"{table}.{column}", value, stored[0][column])
+    yield from _outside_bounds(table, stored[0])
+
+
+def _outside_bounds(name: str, stored: Mapping[str, Any]) -> Iterator[str]:
+    """Percentiles that do not lie between their bounds, or in another order than they must."""
+    for prefix in ("EXEC", "COMPILE", "ELAPSED"):
+        known = [
+            [stored.get(f"{prefix}_{quantile}{suffix}_MS") for suffix in ("_LOW", "", "_HIGH")]
+            for quantile in QUANTILES
+        ]
+        for values in (*known, [value for _, value, _ in known]):
+            if None not in values and any(later < earlier for earlier, later in pairwise(values)):
+                yield f"{name}: {prefix} percentiles are out of order: {values}"
 
 
 def _value(name: str, expected: Any, stored: Any) -> Iterator[str]:
@@ -125,6 +141,8 @@ def _value(name: str, expected: Any, stored: Any) -> Iterator[str]:
 
 
 def _equal(expected: Any, stored: Any) -> bool:
+    if isinstance(expected, Between):
+        return stored is not None and expected.holds(Decimal(str(stored)))
     if expected is None or stored is None or isinstance(expected, (str, bool, datetime, list, dict)):
         return bool(expected == stored)
     if isinstance(stored, float):

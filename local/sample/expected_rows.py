@@ -9,15 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 from local.sample import arithmetic
+from local.sample.arithmetic import Between
 from local.sample.belonging import Window, base_of, base_tags, statements_of
 from local.sample.flakebench import naive, stored_query_id
 from local.sample.queries import RawQuery
 from local.sample.runs import SampleRun
 
 Row = dict[str, Any]
-
-MERGED_PERCENTILES = False
-"""Whether percentiles are merged from several rows. Until they are, such a percentile is stored as NULL."""
 
 
 def _times(query: RawQuery) -> dict[str, int]:
@@ -84,7 +82,11 @@ def aggregate_query_metrics(run: SampleRun, span: Window) -> dict[str | None, Ro
 def distributions(queries: Sequence[RawQuery]) -> Row:
     """Sums, averages, deviations, percentiles with bounds, and queue times, ms, of one or many patterns."""
     sources = source_rows(queries)
-    row: Row = {"PERCENTILE_METHOD": "EXACT" if len(sources) == 1 else None}
+    row: Row = {
+        "PERCENTILE_METHOD": "EXACT" if len(sources) == 1 else "MIXTURE",
+        "P999_IS_MAX": len(queries) < arithmetic.FEW_CALLS,
+    }
+    true = true_percentiles(queries)
     for prefix in ("EXEC", "COMPILE", "ELAPSED"):
         values = [_times(query)[prefix] for query in queries]
         row[f"{prefix}_SUM_MS"] = arithmetic.rounded(sum(values))
@@ -92,13 +94,8 @@ def distributions(queries: Sequence[RawQuery]) -> Row:
         row[f"{prefix}_STDDEV_MS"] = arithmetic.deviation(values)
         row[f"{prefix}_MIN_MS"] = arithmetic.rounded(min(values))
         row[f"{prefix}_MAX_MS"] = arithmetic.rounded(max(values))
-        for quantile, (below, above) in arithmetic.SOURCE_POINTS.items():
-            lows = [_point(source, prefix, below) for source in sources]
-            highs = [_point(source, prefix, above) for source in sources]
-            exact = len(sources) == 1 and below == above
-            row[f"{prefix}_{quantile}_MS"] = lows[0] if exact else None
-            row[f"{prefix}_{quantile}_LOW_MS"] = min(lows)
-            row[f"{prefix}_{quantile}_HIGH_MS"] = max(highs)
+        for quantile in arithmetic.QUANTILES:
+            row |= _percentile(sources, prefix, quantile, true[f"{prefix}_{quantile}_MS"])
     for name, queued in (
         ("QUEUED_OVERLOAD", [query.queued_overload_ms for query in queries]),
         ("QUEUED_PROVISIONING", [query.queued_provisioning_ms for query in queries]),
@@ -107,6 +104,23 @@ def distributions(queries: Sequence[RawQuery]) -> Row:
         row[f"{name}_AVG_MS"] = arithmetic.rounded(arithmetic.average(queued))
         row[f"{name}_MAX_MS"] = arithmetic.rounded(max(queued))
     return row
+
+
+def _percentile(sources: Sequence[Sequence[RawQuery]], prefix: str, quantile: str, true: Decimal) -> Row:
+    """A percentile and its bounds. Of one view row they are its own, but for the 95th; else they hold the true one."""
+    values = [_times(query)[prefix] for source in sources for query in source]
+    least, largest = arithmetic.rounded(min(values)), arithmetic.rounded(max(values))
+    value: Decimal | Between = Between(least, largest)
+    low: Decimal | Between = Between(least, true)
+    high: Decimal | Between = Between(true, largest)
+    is_maximum = quantile == "P999" and len(values) < arithmetic.FEW_CALLS
+    if len(sources) == 1:
+        below, above = arithmetic.SOURCE_POINTS[quantile]
+        low = _point(sources[0], prefix, below)
+        high = largest if is_maximum else _point(sources[0], prefix, above)
+        value = low if low == high else Between(low, high)
+    name = f"{prefix}_{quantile}"
+    return {f"{name}_MS": largest if is_maximum else value, f"{name}_LOW_MS": low, f"{name}_HIGH_MS": high}
 
 
 def _point(source: Sequence[RawQuery], prefix: str, quantile: str) -> Decimal:

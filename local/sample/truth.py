@@ -69,7 +69,6 @@ class ExpectedRun:
     :param summary: the mirrored columns of TEST_RESULTS
     :param run_summary: RUN_ENRICHMENT_SUMMARY over all patterns
     :param true_percentiles: by hash, of the raw statements; what merged percentiles estimate
-    :param percentiles_merged: whether percentiles with several source rows are expected (False: NULL)
     """
 
     tasks: dict[str, ExpectedTask]
@@ -83,7 +82,6 @@ class ExpectedRun:
     summary: dict[str, Any]
     run_summary: dict[str, Any]
     true_percentiles: dict[str | None, dict[str, Decimal]]
-    percentiles_merged: bool = rows.MERGED_PERCENTILES
 
 
 def expected(run: SampleRun, now: datetime, discovered_at: datetime | None = None) -> ExpectedRun:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from local.sample.arithmetic import Between
 from local.sample_account import Account, build_account, truth
 
 NOW = datetime(2026, 11, 21, 9, 40, 31, tzinfo=UTC)
@@ -56,13 +57,14 @@ def test_no_expected_average_lies_half_way_between_two_stored_values(account: Ac
 
 
 @pytest.mark.parametrize("name", SETTLED)
-def test_bounds_hold_the_true_percentiles(account: Account, name: str) -> None:
+def test_what_is_expected_of_bounds_follows_from_the_raw_statements(account: Account, name: str) -> None:
     expected = truth.expected(account.run(name), NOW)
     for pattern_hash, row in expected.aggregate_query_metrics.items():
-        for prefix in ("EXEC", "COMPILE", "ELAPSED"):
-            assert row[f"{prefix}_MEDIAN_LOW_MS"] <= row[f"{prefix}_MEDIAN_HIGH_MS"]
-            value = expected.true_percentiles[pattern_hash][f"{prefix}_P90_MS"]
-            assert row[f"{prefix}_MIN_MS"] <= value <= row[f"{prefix}_MAX_MS"]
+        if row["PERCENTILE_METHOD"] == "EXACT":
+            continue
+        for column, true in expected.true_percentiles[pattern_hash].items():
+            low, high = (row[column.replace("_MS", f"_{suffix}_MS")] for suffix in ("LOW", "HIGH"))
+            assert low.high == true == high.low
 
 
 def test_percentiles_of_one_row_are_exact(account: Account) -> None:
@@ -70,9 +72,12 @@ def test_percentiles_of_one_row_are_exact(account: Account) -> None:
     ((pattern_hash, row),) = expected.aggregate_query_metrics.items()
     assert row["PERCENTILE_METHOD"] == "EXACT"
     assert row["INTERVAL_COUNT"] == 1
-    assert row["EXEC_P99_MS"] == expected.true_percentiles[pattern_hash]["EXEC_P99_MS"] == row["EXEC_P99_LOW_MS"]
-    assert row["EXEC_P95_MS"] is None
-    assert row["EXEC_P95_LOW_MS"] <= expected.true_percentiles[pattern_hash]["EXEC_P95_MS"] <= row["EXEC_P95_HIGH_MS"]
+    true = expected.true_percentiles[pattern_hash]
+    assert row["EXEC_P99_MS"] == true["EXEC_P99_MS"] == row["EXEC_P99_LOW_MS"]
+    assert row["EXEC_P95_MS"] == Between(row["EXEC_P90_MS"], row["EXEC_P99_MS"])
+    assert row["EXEC_P95_LOW_MS"] <= true["EXEC_P95_MS"] <= row["EXEC_P95_HIGH_MS"]
+    assert row["P999_IS_MAX"]
+    assert row["EXEC_P999_MS"] == row["EXEC_MAX_MS"] >= true["EXEC_P999_MS"] == row["EXEC_P999_LOW_MS"]
 
 
 def test_rows_that_only_the_release_tells_apart_both_count(account: Account, tables: Tables) -> None:

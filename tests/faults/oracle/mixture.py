@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 _NORMAL = NormalDist()
@@ -109,10 +110,8 @@ class _Curve:
         steps = list(zip(self.x, self.x[1:], self.z, self.z[1:], strict=False))
         slopes = [(z1 - z0) / (x1 - x0) if x1 > x0 else None for x0, x1, z0, z1 in steps]
         self.at = [
-            None
-            if before is None or after is None or number == 3
-            else 2 * before * after / (before + after)
-            for number, (before, after) in enumerate(zip(slopes, slopes[1:], strict=False))
+            None if before is None or after is None or number == 3 else 2 * before * after / (before + after)
+            for number, (before, after) in enumerate(pairwise(slopes))
         ]
         self.slopes = slopes
 
