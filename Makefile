@@ -55,7 +55,8 @@ test-unit test-sql test-dag test-e2e test-faults: test-%: $(READY) ## One tier; 
 	$(PYTEST) -m $* -ra
 
 .PHONY: bench soak
-bench: $(READY) ## Measure on a real scheduler (about 20 minutes); the tables also go to benchmarks/results
+bench: $(READY) ## Percentiles against the raw truth, then a real scheduler (about 20 minutes); also to benchmarks/results
+	$(BIN)/python -m benchmarks.percentiles
 	$(BIN)/python -m benchmarks.drain --jobs 100
 	$(BIN)/python -m benchmarks.backfill
 

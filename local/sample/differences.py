@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import pairwise
 from typing import Any
 
 from local.sample.arithmetic import QUANTILES, Between
@@ -123,12 +122,14 @@ def _single(table: str, expected: Mapping[str, Any], stored: list[dict[str, Any]
 def _outside_bounds(name: str, stored: Mapping[str, Any]) -> Iterator[str]:
     """Percentiles that do not lie between their bounds, or in another order than they must."""
     for prefix in ("EXEC", "COMPILE", "ELAPSED"):
-        known = [
+        percentiles = [stored.get(f"{prefix}_{quantile}_MS") for quantile in QUANTILES]
+        bounded = [
             [stored.get(f"{prefix}_{quantile}{suffix}_MS") for suffix in ("_LOW", "", "_HIGH")]
             for quantile in QUANTILES
         ]
-        for values in (*known, [value for _, value, _ in known]):
-            if None not in values and any(later < earlier for earlier, later in pairwise(values)):
+        for values in (percentiles, *bounded):
+            known = [value for value in values if value is not None]
+            if known != sorted(known):
                 yield f"{name}: {prefix} percentiles are out of order: {values}"
 
 
