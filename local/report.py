@@ -28,7 +28,7 @@ WHERE tasks.JOB_ID IS NULL
 ORDER BY RUN
 """
 _NUMBERS = """
-SELECT TEST_NAME, QUERY_COUNT, EXEC_AVG_MS, EXEC_P99_LOW_MS, EXEC_P99_HIGH_MS, EXEC_MAX_MS, ERRORS_COUNT,
+SELECT TEST_NAME, QUERY_COUNT, EXEC_AVG_MS, EXEC_P99_MS, EXEC_P99_LOW_MS, EXEC_P99_HIGH_MS, EXEC_MAX_MS, ERRORS_COUNT,
   THROTTLED_QUERY_COUNT, LOCK_WAIT_COUNT, LOCK_WAIT_TOTAL_MS, PARTITIONS_SCANNED, PARTITIONS_TOTAL,
   BYTES_SPILLED_LOCAL, QUERY_INSIGHTS_COUNT, HYBRID_CREDITS_USED
 FROM {schema}.V_RUN_ENRICHMENT
@@ -89,7 +89,7 @@ def _print_numbers(console: Console, runs: list[dict[str, Any]]) -> None:
             run["TEST_NAME"],
             _text(run["QUERY_COUNT"]),
             _number(run["EXEC_AVG_MS"], 1),
-            _range(run["EXEC_P99_LOW_MS"], run["EXEC_P99_HIGH_MS"]),
+            _estimate(run["EXEC_P99_MS"], run["EXEC_P99_LOW_MS"], run["EXEC_P99_HIGH_MS"]),
             _number(run["EXEC_MAX_MS"]),
             _text(run["ERRORS_COUNT"]),
             _text(run["THROTTLED_QUERY_COUNT"]),
@@ -107,10 +107,11 @@ def _number(value: Any, digits: int = 0, unit: int = 1) -> str:
     return "" if value is None else f"{float(value) / unit:,.{digits}f}"
 
 
-def _range(low: Any, high: Any) -> str:
-    if low is None or high is None:
-        return ""
-    return _number(low) if low == high else f"{_number(low)}…{_number(high)}"
+def _estimate(value: Any, low: Any, high: Any) -> str:
+    """A percentile, with its bounds when it is not exact."""
+    if value is None or low == high:
+        return _number(value)
+    return f"{_number(value)} ({_number(low)}…{_number(high)})"
 
 
 def _share(part: Any, whole: Any) -> str:

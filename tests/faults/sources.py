@@ -207,7 +207,7 @@ def _is_close(column: str, found: Any, value: Any) -> bool:
         return found is value
     if isinstance(value, (int, float)) and not isinstance(value, bool) and isinstance(found, (int, float, Decimal)):
         rounding = 0.501 if column.startswith(_ROUNDED_TO_WHOLE) else 0.000501
-        grid = GRID * (value + 0.5) if _ESTIMATE.search(column) else 0
+        grid = GRID * (abs(value) + 0.5) if _ESTIMATE.search(column) else 0
         return abs(float(found) - value) <= rounding + 1e-9 * abs(value) + grid
     return bool(_plain(found) == value if isinstance(found, datetime) else found == value)
 

@@ -1,4 +1,4 @@
-"""Percentiles merged by the product's SQL, held against the raw calls and against the exact inversion of the mixture."""
+"""Percentiles merged by the product's SQL, held against the raw calls and against an exact inversion of the mixture."""
 
 from __future__ import annotations
 

@@ -480,7 +480,7 @@ estimates AS (
     X_FROM,
     X_TO,
     CALLS_UP_TO,
-    LAG(CALLS_UP_TO, 1, CALLS_BEFORE) OVER (PARTITION BY SCOPE, METRIC, QUANTILE ORDER BY BUCKET) AS CALLS_BEFORE
+    LAG(CALLS_UP_TO, 1, CALLS_BEFORE) OVER (PARTITION BY SCOPE, METRIC, QUANTILE ORDER BY BUCKET) AS CALLS_UP_TO_LEFT
   FROM summed_fine_buckets
   -- the two sums differ in their last digits
   QUALIFY CALLS_UP_TO >= NEEDED * (1 - 1E-9::FLOAT)
@@ -567,7 +567,7 @@ bounded AS (
     CASE WHEN totals.IS_ONE_ROW THEN stated.HIGH ELSE bounds.HIGH END AS HIGH,
     EXP(
       estimates.X_FROM + (estimates.X_TO - estimates.X_FROM) * LEAST(
-        1, (estimates.NEEDED - estimates.CALLS_BEFORE) / NULLIF(estimates.CALLS_UP_TO - estimates.CALLS_BEFORE, 0)
+        1, (estimates.NEEDED - estimates.CALLS_UP_TO_LEFT) / NULLIF(estimates.CALLS_UP_TO - estimates.CALLS_UP_TO_LEFT, 0)
       )
     ) - 0.5::FLOAT AS ESTIMATE
   FROM totals
