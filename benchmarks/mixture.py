@@ -1,7 +1,7 @@
-"""A mixture of rows, inverted exactly: what the merged percentiles of the product are held against.
+"""A mixture of rows of the view, inverted exactly: what the merged percentiles of the product are held against.
 
-Written from docs/percentiles.md on nothing of the product: the exact normal distribution instead of an approximation,
-bisection instead of a grid.
+Written from ``docs/percentiles.md`` on nothing of the product: the exact normal distribution instead of an
+approximation, bisection instead of a grid.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from statistics import NormalDist
 _NORMAL = NormalDist()
 _TIE = 1e-6
 """A share of the calls; what is missing to a percentile by less is not missing."""
+
+_NOTHING = math.log(0.5) - 1e-9
+"""The logarithm of no time, and a little less."""
 
 DIVISORS = {"MEDIAN": 2, "P90": 10, "P95": 20, "P99": 100, "P999": 1000}
 """One call in so many lies above the percentile."""
@@ -48,37 +51,40 @@ class Mixture:
     def __init__(self, rows: Sequence[RowOfView]) -> None:
         self.rows = rows
         self.calls = sum(row.calls for row in rows)
-        self._curves = [(row.calls, _Curve(row)) for row in rows]
+        self._curves = [(row.calls, Curve(row)) for row in rows]
 
     def estimate(self, quantile: str) -> float:
-        """The value below which the quantile's share of the calls lies."""
+        """The value below which the quantile's share of the calls lies, ms; between the bounds."""
         low, high = self.bounds(quantile)
-        goal = self.calls * (1 - 1 / DIVISORS[quantile] - _TIE)
-        below, above = (math.log(value + 0.5) for value in (min(r.rising[0] for r in self.rows) - 1e-9, high))
-        while above - below > 1e-12 * max(1.0, abs(above)):
-            middle = (below + above) / 2
+        return min(max(self.value(1 - 1 / DIVISORS[quantile] - _TIE), low), high)
+
+    def bounds(self, quantile: str) -> tuple[float, float]:
+        """Between which the percentile lies, however the calls lie between the points, ms."""
+        return self.range_of(self.calls - math.ceil((self.calls - 1) / DIVISORS[quantile]))
+
+    def value(self, share: float) -> float:
+        """The smallest time up to which this share of the calls lies, ms."""
+        goal = self.calls * share
+        below, above = _NOTHING, max(curve.x[-1] for _, curve in self._curves)
+        while below < (middle := (below + above) / 2) < above:
             if sum(calls * curve.share(middle) for calls, curve in self._curves) >= goal:
                 above = middle
             else:
                 below = middle
-            if middle in (below, above) and math.nextafter(below, above) == above:
-                break
-        return min(max(math.exp(above) - 0.5, low), high)
+        return math.exp(above) - 0.5
 
-    def bounds(self, quantile: str) -> tuple[float, float]:
-        """Between which the percentile lies, however the calls lie between the points."""
-        divisor = DIVISORS[quantile]
-        rank = self.calls - math.ceil((self.calls - 1) / divisor)
+    def range_of(self, place: int) -> tuple[float, float]:
+        """Between which the call at this place, or the next, lies if all calls are put in order, ms."""
         most: list[tuple[float, int]] = []
         fewest: list[tuple[float, int]] = []
         for row in self.rows:
-            known = [1, *(row.calls - -(-(row.calls - 1) // point) for point in POINTS), row.calls]
+            known = [1, *(row.calls - math.ceil((row.calls - 1) / point) for point in POINTS), row.calls]
             for number, value in enumerate(row.rising):
                 fewest.append((value, known[number] - (known[number - 1] if number else 0)))
                 here = min(known[min(number + 1, 5)], row.calls - (number < 5))
                 before = min(known[number], row.calls - 1) if number else 0
                 most.append((value, here - before))
-        return _reaches(most, rank), _reaches(fewest, min(rank + 1, self.calls))
+        return _reaches(most, place), _reaches(fewest, min(place + 1, self.calls))
 
 
 def _reaches(steps: list[tuple[float, int]], rank: int) -> float:
@@ -90,7 +96,7 @@ def _reaches(steps: list[tuple[float, int]], rank: int) -> float:
     raise ValueError("more than there are")
 
 
-class _Curve:
+class Curve:
     """The share of a row's calls up to a value; the value as LN(value + 0.5)."""
 
     def __init__(self, row: RowOfView) -> None:
