@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks.mixture import Mixture, RowOfView
 from benchmarks.percentiles import Estimate, naive
 from benchmarks.workload_shapes import MINUTES, PERCENTILES, Shape, shapes
 from include.enrichment.settings import Settings
-from benchmarks.mixture import Mixture, RowOfView
 from tests.sql.account import Account, Row
 from tests.sql.cases import Moment, load_claimed_task, run_try
 

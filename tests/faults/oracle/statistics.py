@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.oracle.belonging import Run, Tables, is_measured
 from benchmarks.mixture import DIVISORS, Mixture, RowOfView
+from tests.faults.oracle.belonging import Run, Tables, is_measured
 from tests.faults.oracle.values import Row, element, elements, identity, number, text, total, utc, whole, within
 
 METRICS = {"EXEC": "EXECUTION_TIME", "COMPILE": "COMPILATION_TIME", "ELAPSED": "TOTAL_ELAPSED_TIME"}
