@@ -100,7 +100,7 @@ def _mixture(mixture: Mixture, every: list[int]) -> list[str]:
         f'<path d="M{_x(low):.1f} {y - 6:.1f}v12m0 -6H{_x(high):.1f}m0 -6v12" stroke="#c2410c" stroke-width="1.5"/>',
         f'<circle cx="{_x(value):.1f}" cy="{y:.1f}" r="5" fill="#c2410c"/>',
         f'<text x="{RIGHT - 8}" y="{_y(0.3):.1f}" text-anchor="end" fill="#c2410c">p95: {value:.0f} ms</text>',
-        f'<text x="{RIGHT - 8}" y="{_y(0.3) + 16:.1f}" text-anchor="end" fill="#c2410c">from {low:.0f} to {high:.0f} ms; '
+        f'<text x="{RIGHT - 8}" y="{_y(0.3) + 16:.1f}" text-anchor="end" fill="#c2410c">{low:.0f} to {high:.0f} ms; '
         f"raw truth {truth} ms</text>",
     ]
 

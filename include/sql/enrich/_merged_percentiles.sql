@@ -583,8 +583,7 @@ bounded AS (
 merged AS (
   SELECT
     SCOPE,
-    METRIC,
-    QUANTILE,
+    METRIC || '_' || QUANTILE AS NAME,
     LOW,
     HIGH,
     CASE
@@ -608,17 +607,15 @@ hashes AS (
 )
 
 SELECT
-  hashes.SCOPE,
-  hashes.QUERY_PARAMETERIZED_HASH,
   {%- for metric, _ in times.METRICS %}
-  {%- set is_last = loop.last %}
   {%- for quantile, _ in PERCENTILES %}
   {%- for value, suffix in [('ESTIMATE', ''), ('LOW', '_LOW'), ('HIGH', '_HIGH')] %}
-  MAX(CASE WHEN merged.METRIC = '{{ metric }}' AND merged.QUANTILE = '{{ quantile }}' THEN merged.{{ value }} END)
-    AS {{ metric }}_{{ quantile }}{{ suffix }}{{ ',' if not (is_last and quantile == 'P999' and suffix == '_HIGH') }}
+  MAX(CASE WHEN merged.NAME = '{{ metric }}_{{ quantile }}' THEN merged.{{ value }} END) AS {{ metric }}_{{ quantile }}{{ suffix }},
   {%- endfor %}
   {%- endfor %}
   {%- endfor %}
+  hashes.SCOPE,
+  hashes.QUERY_PARAMETERIZED_HASH
 FROM hashes
 LEFT JOIN merged ON hashes.SCOPE = merged.SCOPE
 GROUP BY hashes.SCOPE, hashes.QUERY_PARAMETERIZED_HASH;
