@@ -1,11 +1,13 @@
--- Purpose:    completeness: the tries of the second look, what each try changed, the client's side of a run's latency, and
---             the views that say how much is there and what comes next.
+-- Purpose:    completeness: the tries of the second look, what each try changed, the client's side of a run's latency,
+--             whether a p99.9 is only the maximum, and the views that say how much is there and what comes next.
 -- Grain:      in each view's comment; the columns belong to rows that exist.
 -- Write mode: idempotent (IF NOT EXISTS; a view holds no data).
 -- Limits:     the roll-up has no clock, so that the sensor's query can be answered from the result cache; what has one is
 --             a view of its own. The columns are NULL for what was written before this migration.
 ALTER TABLE {{ enrichment }}.DELAYED_ENRICHMENT_TASKS ADD COLUMN IF NOT EXISTS RECHECK_ATTEMPTS INTEGER;
 ALTER TABLE {{ enrichment }}.DELAYED_ENRICHMENT_ATTEMPTS ADD COLUMN IF NOT EXISTS CHANGES VARIANT;
+ALTER TABLE {{ enrichment }}.AGGREGATE_QUERY_METRICS ADD COLUMN IF NOT EXISTS P999_IS_MAX BOOLEAN;
+ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS P999_IS_MAX BOOLEAN;
 ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS CLIENT_QUERY_COUNT BIGINT;
 ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS CLIENT_AVG_MS NUMBER(38, 3);
 ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS CLIENT_MEDIAN_MS NUMBER(38, 3);
@@ -14,6 +16,32 @@ ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS CLI
 ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS PAIRED_QUERY_COUNT BIGINT;
 ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS PAIRED_CLIENT_SUM_MS NUMBER(38, 3);
 ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS PAIRED_SERVER_SUM_MS NUMBER(38, 3);
+
+CREATE OR REPLACE VIEW {{ enrichment }}.V_AGGREGATE_QUERY_STATS
+COPY GRANTS
+COMMENT = 'One row per run with AGGREGATE written: run-level values, merged over all patterns'
+AS
+SELECT
+  TEST_ID,
+  RUN_ID,
+  QUERY_PATTERN_COUNT AS UNIQUE_QUERY_PATTERNS,
+  QUERY_COUNT AS TOTAL_QUERIES,
+  EXEC_SUM_MS AS TOTAL_EXEC_MS,
+  EXEC_AVG_MS AS WEIGHTED_AVG_EXEC_MS,
+{%- for name in ['MEDIAN', 'P90', 'P95', 'P99', 'P999'] %}
+  EXEC_{{ name }}_MS AS {{ name }}_EXEC_MS,
+  EXEC_{{ name }}_LOW_MS AS {{ name }}_EXEC_LOW_MS,
+  EXEC_{{ name }}_HIGH_MS AS {{ name }}_EXEC_HIGH_MS,
+{%- endfor %}
+  EXEC_MAX_MS AS MAX_EXEC_MS,
+  PERCENTILE_METHOD,
+  P999_IS_MAX,
+  THROTTLED_QUERY_COUNT AS TOTAL_THROTTLED_REQUESTS,
+  ERRORS_COUNT AS TOTAL_ERRORS,
+  QUEUED_OVERLOAD_SUM_MS AS TOTAL_QUEUED_OVERLOAD_MS,
+  QUEUED_OVERLOAD_MAX_MS AS MAX_QUEUED_OVERLOAD_MS
+FROM {{ enrichment }}.RUN_ENRICHMENT_SUMMARY
+WHERE QUERY_COUNT IS NOT NULL;
 
 CREATE OR REPLACE VIEW {{ enrichment }}.V_DELAYED_ENRICHMENT_ROLLUP
 COPY GRANTS
@@ -284,6 +312,7 @@ SELECT
 {%- endfor %}
 {%- endfor %}
   summary.PERCENTILE_METHOD,
+  summary.P999_IS_MAX,
   summary.QUEUED_OVERLOAD_SUM_MS,
   summary.QUEUED_OVERLOAD_MAX_MS,
   summary.QUEUED_PROVISIONING_SUM_MS,
