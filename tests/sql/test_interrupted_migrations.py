@@ -24,7 +24,12 @@ MIRRORED = 14
 """Columns of ours on TEST_RESULTS."""
 RECORD, BACKUP, DROP = 1, 1, 1
 """Statements, in the order of a rollback."""
-WIDENED = {"DELAYED_ENRICHMENT_TASKS", "DELAYED_ENRICHMENT_ATTEMPTS", "RUN_ENRICHMENT_SUMMARY"}
+WIDENED = {
+    "DELAYED_ENRICHMENT_TASKS",
+    "DELAYED_ENRICHMENT_ATTEMPTS",
+    "AGGREGATE_QUERY_METRICS",
+    "RUN_ENRICHMENT_SUMMARY",
+}
 """Tables to which a later migration added columns, whose rollback backs up these."""
 WRITES = r"(^|\n)(CREATE|DROP|ALTER TABLE|INSERT|UPDATE|DELETE)\b"
 DATA = {
