@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
+# each worker has an embedded Snowflake of its own
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 export PYTHONPATH := $(CURDIR)
 
 # the first interpreter that runs and is new enough; a shim may exist and fail
@@ -49,9 +51,13 @@ rollback: $(READY) ## Take back the migrations above TO=n, with backups; DRY_RUN
 
 .PHONY: test test-unit test-sql test-dag test-e2e test-faults
 test: $(READY) ## Every test but the live ones
-	$(PYTEST) -m "not live" -ra
+	$(PYTEST) -m "not (e2e or faults or browser or live)" -ra $(SIDE_BY_SIDE)
+	$(PYTEST) -m "e2e or faults or browser" -ra
 
-test-unit test-sql test-dag test-e2e test-faults: test-%: $(READY) ## One tier; test-faults prints the fault matrix
+test-unit test-sql test-dag: test-%: $(READY) ## One tier
+	$(PYTEST) -m $* -ra $(SIDE_BY_SIDE)
+
+test-e2e test-faults: test-%: $(READY) ## One tier with a real scheduler; test-faults prints the fault matrix
 	$(PYTEST) -m $* -ra
 
 .PHONY: bench soak

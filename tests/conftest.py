@@ -45,8 +45,8 @@ _CREATED_HOME = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Airflow reads its home when it is imported, so it is set before any test module is."""
-    if "AIRFLOW_HOME" not in os.environ:
+    """Airflow reads its home when it is imported, so it is set before any test module is; each worker has its own."""
+    if "AIRFLOW_HOME" not in os.environ or hasattr(config, "workerinput"):
         config.stash[_CREATED_HOME] = tempfile.mkdtemp(prefix="airflow_home_")
         os.environ["AIRFLOW_HOME"] = config.stash[_CREATED_HOME]
         os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
