@@ -86,7 +86,6 @@ types: $(READY) ## Type check
 
 docs: $(READY) ## Generate the generated documents
 	$(BIN)/python docs/generate.py
-	$(BIN)/python docs/percentiles_picture.py
 
 lock: $(READY) ## Pin the packages of requirements-dev.in anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -1,17 +1,15 @@
-"""Draws ``docs/percentiles.svg``: three minutes, their mixture, and its bounds."""
+"""The picture of ``docs/percentiles.md``: three minutes, their mixture, and its bounds."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Iterable
-from pathlib import Path
 from statistics import NormalDist
 
 from benchmarks.mixture import Curve, Mixture, RowOfView
 from benchmarks.workload_shapes import percentile
 
-FILE = Path(__file__).with_name("percentiles.svg")
 WIDTH, HEIGHT, LEFT, TOP = 760, 440, 64, 24
 RIGHT, BOTTOM = WIDTH - 24, HEIGHT - 48
 SHORTEST, LONGEST = 5.0, 2000.0
@@ -24,14 +22,14 @@ MINUTES = ((1000, 20.0), (1000, 40.0), (500, 300.0))
 _NORMAL = NormalDist()
 
 
-def main() -> None:
-    """Write the picture; the same calls each time."""
+def picture() -> str:
+    """``docs/percentiles.svg``; the same calls each time."""
     chance = random.Random(5)
     calls = [[round(chance.lognormvariate(math.log(median), 0.4)) for _ in range(n)] for n, median in MINUTES]
     rows = [_row(sorted(minute)) for minute in calls]
     mixture = Mixture(rows)
     every = sorted(call for minute in calls for call in minute)
-    FILE.write_text("\n".join([*_frame(), *_envelope(mixture), *_rows(rows), *_mixture(mixture, every), "</svg>", ""]))
+    return "\n".join([*_frame(), *_envelope(mixture), *_rows(rows), *_mixture(mixture, every), "</svg>", ""])
 
 
 def _row(ordered: list[int]) -> RowOfView:
@@ -103,7 +101,3 @@ def _mixture(mixture: Mixture, every: list[int]) -> list[str]:
         f'<text x="{RIGHT - 8}" y="{_y(0.3) + 16:.1f}" text-anchor="end" fill="#c2410c">{low:.0f} to {high:.0f} ms; '
         f"raw truth {truth} ms</text>",
     ]
-
-
-if __name__ == "__main__":
-    main()
