@@ -179,16 +179,16 @@ class TestSetup:
             "SELECT TABLE_NAME FROM INFORMATION_SCHEMA.VIEWS WHERE TABLE_SCHEMA = 'TEST_RESULTS' ORDER BY TABLE_NAME"
         )
         before = deployment.rows(views)
-        dag_run_id, state = deployment.run_dag(SETUP, rollback_to=3, dry_run=True)
-        told = "would drop VIEW FLAKEBENCH.TEST_RESULTS.V_RUN_ENRICHMENT"
+        dag_run_id, state = deployment.run_dag(SETUP, rollback_to=4, dry_run=True)
+        told = "would drop VIEW FLAKEBENCH.TEST_RESULTS.V_CLIENT_AND_SERVER_LATENCY"
         assert told in deployment.log(dag_run_id, "change_schema", dag_id=SETUP)
         assert (state, deployment.rows(views)) == ("success", before)
 
-        dag_run_id, state = deployment.run_dag(SETUP, rollback_to=3)
-        assert (state, deployment.answer(SETUP, dag_run_id, "change_schema")) == ("success", ["0004_views"])
-        assert not {row["TABLE_NAME"] for row in deployment.rows(views)} & {"V_RUN_ENRICHMENT"}
+        dag_run_id, state = deployment.run_dag(SETUP, rollback_to=4)
+        assert (state, deployment.answer(SETUP, dag_run_id, "change_schema")) == ("success", ["0005_completeness"])
+        assert not {row["TABLE_NAME"] for row in deployment.rows(views)} & {"V_CLIENT_AND_SERVER_LATENCY"}
         dag_run_id, state = deployment.run_dag(SETUP)
-        assert (state, deployment.answer(SETUP, dag_run_id, "change_schema")) == ("success", ["0004_views"])
+        assert (state, deployment.answer(SETUP, dag_run_id, "change_schema")) == ("success", ["0005_completeness"])
         assert deployment.rows(views) == before
 
 
