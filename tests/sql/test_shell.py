@@ -111,20 +111,18 @@ def test_without_a_snowflake_the_message_says_what_to_start(tmp_path: Path, cont
     assert "Traceback" not in ended.stderr
 
 
-def test_a_rollback_says_what_it_drops_and_migrate_brings_it_back(account: Account, connection_file: Path) -> None:
-    try:
-        planned = shell(connection_file, "rollback", "--to", "3", "--dry-run")
-        assert planned.returncode == 0, planned.stderr
-        assert f"0004_views would drop VIEW {OWN_SCHEMA}.V_RUN_ENRICHMENT" in planned.stdout
-        assert planned.stdout.splitlines()[-1].startswith("Would roll back:")
-        done = shell(connection_file, "rollback", "--to", "3")
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[-1].startswith("Rolled back:")
-        again = shell(connection_file, "migrate")
-        assert again.returncode == 0, again.stderr
-        assert "Migrated: 0004_views" in again.stdout
-    finally:
-        account.migrate()
+@pytest.mark.usefixtures("migrated")
+def test_a_rollback_says_what_it_drops_and_migrate_brings_it_back(connection_file: Path) -> None:
+    planned = shell(connection_file, "rollback", "--to", "3", "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert f"0004_views would drop VIEW {OWN_SCHEMA}.V_RUN_ENRICHMENT" in planned.stdout
+    assert planned.stdout.splitlines()[-1].startswith("Would roll back:")
+    done = shell(connection_file, "rollback", "--to", "3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("Rolled back:")
+    again = shell(connection_file, "migrate")
+    assert again.returncode == 0, again.stderr
+    assert "Migrated: 0004_views" in again.stdout
 
 
 def test_a_rollback_to_nowhere_is_refused_in_words(connection_file: Path) -> None:
