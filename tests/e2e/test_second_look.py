@@ -11,6 +11,8 @@ from local.deployment import Deployment
 
 _RUN = "dynamic-settled"
 _TYPE = "QUERY_HISTORY"
+_PASSES = 3
+"""One is enough, unless the schedule starts another at the same moment."""
 
 
 @pytest.fixture
@@ -31,25 +33,27 @@ def scanned_more(deployment: Deployment) -> Any:
     deployment.rows(correct, more=-1, query_id=row["QUERY_ID"])
 
 
-def look_again(deployment: Deployment) -> list[dict[str, Any]]:
-    """Let the second look be due, as it is a day after a run settled incomplete.
+def look_again(deployment: Deployment) -> dict[str, Any]:
+    """Let the second look be due, as it is a day after a run settled incomplete, until a pass has made it.
 
-    :returns: its row in the history, by whichever pass it was made
+    :returns: its row in the history
     """
     binds = {"run_id": deployment.account.run(_RUN).run_id, "type": _TYPE}
-    looks = (
-        "SELECT * FROM DELAYED_ENRICHMENT_ATTEMPTS WHERE OUTCOME = 'RECHECKED' "
-        "AND RUN_ID = %(run_id)s AND ENRICHMENT_TYPE = %(type)s"
-    )
-    known = {row["CLAIM_TOKEN"] for row in deployment.rows(looks, **binds)}
-    deployment.rows(
-        "UPDATE DELAYED_ENRICHMENT_TASKS SET RECHECK_AT = DATEADD('minute', -1, SYSDATE()) "
-        "WHERE RUN_ID = %(run_id)s AND ENRICHMENT_TYPE = %(type)s",
-        **binds,
-    )
-    deployment.run_pass()
-    deployment.wait_until_quiet()
-    return [row for row in deployment.rows(looks, **binds) if row["CLAIM_TOKEN"] not in known]
+    tries = "SELECT * FROM DELAYED_ENRICHMENT_ATTEMPTS WHERE RUN_ID = %(run_id)s AND ENRICHMENT_TYPE = %(type)s"
+    known = {row["CLAIM_TOKEN"] for row in deployment.rows(tries, **binds)}
+    for _ in range(_PASSES):
+        deployment.rows(
+            "UPDATE DELAYED_ENRICHMENT_TASKS SET RECHECK_AT = DATEADD('minute', -1, SYSDATE()) "
+            "WHERE RUN_ID = %(run_id)s AND ENRICHMENT_TYPE = %(type)s",
+            **binds,
+        )
+        deployment.run_pass()
+        deployment.wait_until_quiet()
+        new = [row for row in deployment.rows(tries, **binds) if row["CLAIM_TOKEN"] not in known]
+        if looks := [row for row in new if row["OUTCOME"] == "RECHECKED"]:
+            assert len(looks) == 1
+            return looks[0]
+    pytest.fail(f"no second look in {_PASSES} passes; new tries: {new}; task: {deployment.task(_RUN, _TYPE)}")
 
 
 def announced(deployment: Deployment, look: dict[str, Any]) -> list[str]:
@@ -68,7 +72,7 @@ def test_a_value_that_changed_is_stored_recorded_and_announced_once_while_the_ru
     summary = "SELECT PARTITIONS_SCANNED FROM RUN_ENRICHMENT_SUMMARY WHERE RUN_ID = %(run_id)s"
     before = deployment.rows(summary, run_id=run_id)[0]["PARTITIONS_SCANNED"]
 
-    (look,) = look_again(deployment)
+    look = look_again(deployment)
     assert json.loads(look["CHANGES"])["PARTITIONS_SCANNED"] == {"from": before, "to": before + 1}
     labels = [
         (item["rendered_map_index"], item["state"])
@@ -80,7 +84,7 @@ def test_a_value_that_changed_is_stored_recorded_and_announced_once_while_the_ru
     assert (task["STATUS"], task["COMPLETED_AT"], task["RECHECK_AT"]) == ("COMPLETED", completed_at, None)
     assert announced(deployment, look) == ["COMPLETED"]
 
-    (look,) = look_again(deployment)
+    look = look_again(deployment)
     assert look["CHANGES"] is None
     assert announced(deployment, look) == []
 
@@ -92,7 +96,7 @@ def test_a_second_look_that_finds_the_same_changes_no_number_and_announces_nothi
     deployment.wait_until_quiet()
     stored = "SELECT * EXCLUDE (CREATED_AT, UPDATED_AT) FROM RUN_ENRICHMENT_SUMMARY WHERE RUN_ID = %(run_id)s"
     before = deployment.rows(stored, run_id=run_id)
-    (look,) = look_again(deployment)
+    look = look_again(deployment)
     assert look["CHANGES"] is None
     assert announced(deployment, look) == []
     assert deployment.rows(stored, run_id=run_id) == before
