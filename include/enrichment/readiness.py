@@ -37,6 +37,15 @@ class Look:
     previous_found_count: int | None
     force: bool = False
 
+    @property
+    def has_passed(self) -> bool:
+        """Whether the view reaches past the run."""
+        return self.newest_at is not None and self.newest_at > self.window_end
+
+    def coverage(self, found_count: int) -> float | None:
+        """Share of what is expected that so many account for, 0 to 1; None: expected unknown."""
+        return min(found_count / self.expected_count, 1.0) if self.expected_count else None
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -75,7 +84,7 @@ def judge(entry: EnrichmentType, table_type: str | None, look: Look, threshold: 
     is_shrunk = _holds_less(look) and not (look.force and look.found_rows)
     kept = max(look.previous_found_count or 0, look.stored_calls or 0) if is_shrunk else 0
     found_count = max(look.found_count, kept)
-    coverage = min(found_count / look.expected_count, 1.0) if look.expected_count else None
+    coverage = look.coverage(found_count)
     status, reason, complete = _completeness(entry, table_type, look, found_count, coverage, threshold)
     if is_shrunk and status != "PENDING":
         return _source_shrunk(look, found_count, coverage, complete)
@@ -103,13 +112,13 @@ def judge_again(entry: EnrichmentType, look: Look, settled_reason: str | None, t
     """
     if _holds_less(look) or look.found_count < (look.previous_found_count or 0):
         return _source_shrunk(look, look.found_count, None, None)
-    coverage = min(look.found_count / look.expected_count, 1.0) if look.expected_count else None
+    coverage = look.coverage(look.found_count)
     if entry.readiness is Readiness.DUE:
         is_complete = True
     elif coverage is not None:
         is_complete = coverage >= threshold
     else:
-        is_complete = look.newest_at is not None and look.newest_at > look.window_end
+        is_complete = look.has_passed
     reason = None if is_complete else settled_reason or "COVERAGE_LOW"
     return Decision("COMPLETED", reason, True, is_complete, look.found_count, coverage)
 
@@ -150,15 +159,14 @@ def _completeness(
         return "COMPLETED", None, None
     if entry.readiness is Readiness.DUE:
         return ("SKIPPED", "NO_DATA", None) if is_empty else ("COMPLETED", None, True)
-    has_passed = look.newest_at is not None and look.newest_at > look.window_end
     is_enough = coverage is None or coverage >= threshold
-    if coverage == 1.0 or (has_passed and is_enough):
+    if coverage == 1.0 or (look.has_passed and is_enough):
         if is_empty and entry.name == "AGGREGATE":
             return "SKIPPED", "NO_DATA", None
         return "COMPLETED", None, True
     is_complete = coverage is not None and is_enough
     is_unchanged = look.previous_found_count is not None and found_count == look.previous_found_count
-    if has_passed and is_unchanged:
+    if look.has_passed and is_unchanged:
         return ("SKIPPED", "NO_DATA", False) if is_empty else ("COMPLETED", "COVERAGE_LOW", False)
     if look.now >= look.due_at + entry.horizon:
         return ("SKIPPED", "NO_DATA", False) if is_empty else ("COMPLETED", "HORIZON", is_complete)

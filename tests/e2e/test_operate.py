@@ -26,11 +26,10 @@ def _quiet(deployment: Deployment) -> None:
 @pytest.fixture
 def paused(deployment: Deployment) -> Iterator[None]:
     """No pass starts during one test, as the manual of the rollback asks."""
-    path = "/api/v2/dags/delayed_enrichment"
-    deployment.client.request("PATCH", path, json={"is_paused": True})
+    deployment.client.pause(paused=True)
     deployment.wait_until_quiet()
     yield
-    deployment.client.request("PATCH", path, json={"is_paused": False})
+    deployment.client.pause(paused=False)
 
 
 def read_fails(view: str = "") -> dict[str, Any]:
