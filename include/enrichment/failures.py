@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from include.enrichment.error_numbers import ErrorClass
 from include.enrichment.errors import EnrichmentError, classify, safe_text
+from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN
 from include.enrichment.templates import render
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def record_end(hook: DbApiHook, attempt: Attempt, end: AttemptEnd) -> None:
     }
     try:
         path = "queue/end_second_look.sql" if is_second_look else "queue/end_attempt.sql"
-        hook.run(render(path, attempt.settings), autocommit=True, parameters=parameters)
+        hook.run(render(path, attempt.settings), autocommit=AUTOCOMMIT_OF_LOGIN, parameters=parameters)
     except Exception as unreachable:
         log.error(
             "%s: the end of this try cannot be recorded: %s. The task is given back when its lease ends.",

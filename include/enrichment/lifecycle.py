@@ -42,6 +42,9 @@ _LABEL_LENGTH = 180
 _LOOKED_AT = ("ROWS_WRITTEN", "EXPECTED_COUNT", "FOUND_COUNT", "COVERAGE", "DATA_COMPLETE")
 """Columns of a task that a look sets, and whose change is told."""
 
+_COUNTS = ("FOUND_ROWS", "STORED_ROWS", "FOUND_CALLS", "STORED_CALLS", "FOUND_COUNT", "EXPECTED_COUNT")
+"""Columns of the step ``reading``; the others are the stored summary."""
+
 NOTHING = ""
 """Stands for an empty list: ``IN ()`` is no SQL, and no id and no tag is empty."""
 
@@ -160,7 +163,7 @@ class Attempt:
         self.parameters["query_id"] = cursor.sfqid
 
     def _after_reading(self, cursor: SnowflakeCursor) -> None:
-        row = _only_row(cursor)
+        row = rows_as_mappings(cursor)[0]
         if self.run is None or self.due_at is None:  # pragma: no cover - the template's order
             raise RuntimeError("the template read the view before the run")
         settled = self._previous
@@ -200,6 +203,14 @@ class Attempt:
             "data_available_until": None if look.newest_at is None else _bind_naive(look.newest_at),
             "rows_written": look.found_rows if decision.replace else look.stored_rows,
         }
+        self._stored_summary = {name: value for name, value in row.items() if name not in _COUNTS}
+        is_stored = any(value is not None for value in self._stored_summary.values())
+        self.parameters |= {
+            "has_stored_rows": decision.replace and look.stored_rows > 0,
+            "has_found_rows": decision.replace and look.found_rows > 0,
+            "has_stored_summary": decision.replace and is_stored,
+        }
+        self._keep_changes(self._stored_summary)
 
     def _after_write(self, cursor: SnowflakeCursor) -> None:
         written = affected_rows(cursor)
@@ -212,14 +223,16 @@ class Attempt:
                 ErrorClass.PERMANENT,
             )
 
-    def _after_stored_summary(self, cursor: SnowflakeCursor) -> None:
-        rows = rows_as_mappings(cursor)
-        self._stored_summary: Mapping[str, Any] = rows[0] if rows else {}
-
     def _after_written_summary(self, cursor: SnowflakeCursor) -> None:
         rows = rows_as_mappings(cursor)
-        before = self._stored_summary or dict.fromkeys(rows[0] if rows else ())
-        found = value_changes.changes(before, rows[0] if rows else before)
+        self._keep_changes(rows[0] if rows else self._stored_summary)
+
+    def _keep_changes(self, written: Mapping[str, Any]) -> None:
+        """What this look changes of values that were stored.
+
+        :param written: the summary as it will be stored
+        """
+        found = value_changes.changes(self._stored_summary, written)
         if not (self.task.is_second_look and not self.parameters["replace"]):
             looked_at = {name: self.parameters[name.lower()] for name in _LOOKED_AT}
             found |= value_changes.changes({name: self._previous[name] for name in _LOOKED_AT}, looked_at)

@@ -14,7 +14,7 @@ from include.enrichment.error_numbers import UNREACHABLE, ErrorClass
 from include.enrichment.errors import ClaimLostError, EnrichmentError, is_network_error, safe_text
 from include.enrichment.failures import AttemptEnd, claim_holder, end_with_error, record_end
 from include.enrichment.lifecycle import Attempt, ClaimedTask, NotFinishedError
-from include.enrichment.snowflake import hook_params
+from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN, hook_params, needed_statements
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -36,10 +36,7 @@ class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
         self.claimed = ClaimedTask(**claimed)
         super().__init__(
             sql=enrichment_type(self.claimed.enrichment_type).template,
-            autocommit=True,  # the template has its own BEGIN and COMMIT
-            return_last=False,
             do_xcom_push=False,
-            requires_result_fetch=True,  # the handler runs although nothing is pushed
             **kwargs,
         )
         self.lease_minutes = lease_minutes
@@ -67,11 +64,15 @@ class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
             lease_minutes=self.lease_minutes,
         )
         self.hook_params = hook_params(settings)
-        self.parameters = attempt.parameters
-        self.handler = attempt.observe
         hook = self.get_db_hook()
         try:
-            super().execute(context)  # type: ignore[no-untyped-call]
+            hook.run(
+                needed_statements(self.sql, attempt.parameters),
+                autocommit=AUTOCOMMIT_OF_LOGIN,
+                parameters=attempt.parameters,
+                handler=attempt.observe,
+                return_last=False,
+            )
         except ClaimLostError as error:
             raise AirflowSkipException(f"{error}; {claim_holder(hook, attempt)}") from None
         except NotFinishedError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,16 +13,24 @@ if TYPE_CHECKING:
 
     from include.enrichment.settings import Settings
 
-STEP = re.compile(r"\s*--\s*step:\s*(\w+)")
+AUTOCOMMIT_OF_LOGIN = False
+"""``autocommit`` of ``hook.run`` for a session of ours, whose AUTOCOMMIT is switched on when it logs in.
+
+The hook then leaves the session as it is; True would send an ``ALTER SESSION`` for what is so already. Every template that
+is a transaction says BEGIN and COMMIT itself.
+"""
+
+_WHEN = re.compile(r"\s*--\s*when:\s*(\w+)")
+STEP = re.compile(r"\s*(?:--\s*when:\s*\w+\s+)?--\s*step:\s*(\w+)")
 _ROWS_AFFECTED = re.compile(r"number of rows (inserted|updated|deleted)")
 
 
 def hook_params(settings: Settings, *, lock_timeout_seconds: int | None = None) -> dict[str, Any]:
     """Arguments of the hook that make a session of ours.
 
-    UTC, because TIMESTAMP_LTZ columns are shown in the session's zone; input formats that an account may have
-    changed; a QUERY_TAG of our own, so that no
-    benchmark run ever matches our statements; timeouts, because the server's default is two days.
+    All of it travels with the login and takes no statement: AUTOCOMMIT, see :data:`AUTOCOMMIT_OF_LOGIN`; UTC, because
+    TIMESTAMP_LTZ columns are shown in the session's zone; input formats that an account may have changed; a QUERY_TAG of
+    our own, so that no benchmark run ever matches our statements; timeouts, because the server's default is two days.
 
     :param lock_timeout_seconds: other than the setting, for a statement that must not wait
     """
@@ -30,6 +40,7 @@ def hook_params(settings: Settings, *, lock_timeout_seconds: int | None = None) 
         "database": settings.results_database,
         "schema": settings.enrichment_schema,
         "session_parameters": {
+            "AUTOCOMMIT": True,
             "TIMEZONE": "UTC",
             "TIMESTAMP_INPUT_FORMAT": "AUTO",
             "DATE_INPUT_FORMAT": "AUTO",
@@ -46,6 +57,24 @@ def open_hook(conn_id: str, settings: Settings, *, lock_timeout_seconds: int | N
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
     return SnowflakeHook(conn_id, **hook_params(settings, lock_timeout_seconds=lock_timeout_seconds))
+
+
+def needed_statements(sql: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+    """The statements of a rendered template for ``hook.run``, without those that would change nothing.
+
+    A statement behind ``-- when: <name>`` is left out when that parameter is false at its turn: the hook takes a statement
+    only after the one before has returned and its handler has filled in what it found. It saves the round trip, no more:
+    the template sent in whole does the same, because the statement's own WHERE says so too.
+
+    :param parameters: the same mapping that the hook binds
+    :raises KeyError: no statement before has set the parameter
+    """
+    from snowflake.connector.util_text import split_statements
+
+    for text, _ in split_statements(io.StringIO(sql)):
+        condition = _WHEN.match(text)
+        if text and (condition is None or parameters[condition.group(1)]):
+            yield text
 
 
 def affected_rows(cursor: SnowflakeCursor) -> int:

@@ -37,7 +37,7 @@ from include.enrichment.errors import ClaimLostError, EnrichmentError
 from include.enrichment.failures import AttemptEnd, end_with_error, record_end
 from include.enrichment.lifecycle import Attempt, ClaimedTask, NotFinishedError
 from include.enrichment.settings import Settings
-from include.enrichment.snowflake import open_hook
+from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN, needed_statements, open_hook
 from include.enrichment.templates import render
 from tests.sql.account import CONN_ID, Account, Row
 
@@ -212,8 +212,8 @@ def run_try(
 
     try:
         hook.run(
-            render(attempt.entry.template, settings),
-            autocommit=True,
+            needed_statements(render(attempt.entry.template, settings), attempt.parameters),
+            autocommit=AUTOCOMMIT_OF_LOGIN,
             parameters=attempt.parameters,
             handler=handle,
             return_last=False,
@@ -237,7 +237,7 @@ def run_statement(path: str, settings: Settings, binds: Mapping[str, Any]) -> Ou
     )
     results: Any = open_hook(CONN_ID, settings).run(
         render(path, settings),
-        autocommit=True,
+        autocommit=AUTOCOMMIT_OF_LOGIN,
         parameters={**parameters, **binds},
         handler=_as_mappings,
         return_last=False,

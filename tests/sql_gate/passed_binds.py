@@ -21,12 +21,11 @@ ATTEMPT = frozenset(Attempt(_TASK, SAME_SCHEMA, try_number=1, claimed_by="D", le
 _AFTER_RUN = "window_start window_end usage_start newest_before tags child_ids successful_operations"
 _AFTER_READING = """
 replace status reason_code message due_at attempts_delta snoozes_delta expected_count found_count coverage
-data_complete data_available_until rows_written outcome recheck_at
+data_complete data_available_until rows_written outcome recheck_at changes is_changed
 """
 AFTER_STEP = {
     "run": frozenset(_AFTER_RUN.split()),
     "reading": frozenset(_AFTER_READING.split()),
-    "written_summary": frozenset({"changes", "is_changed"}),
 }
 """What ``Attempt.observe`` adds after a step of ``enrich/_lifecycle.sql``."""
 

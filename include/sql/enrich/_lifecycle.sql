@@ -4,7 +4,8 @@
       read       CREATE OR REPLACE TEMPORARY TABLE ENRICHMENT_SOURCE AS ...   the view's rows of this run
       derive     further temporary tables made of it, before the transaction (optional)
       reading    FOUND_ROWS rows to write, STORED_ROWS rows written before; FOUND_CALLS, STORED_CALLS their calls
-                 (NULL: not counted); FOUND_COUNT of EXPECTED_COUNT for the coverage
+                 (NULL: not counted); FOUND_COUNT of EXPECTED_COUNT for the coverage. The stored summary is read with
+                 them, before the transaction: nobody else writes these columns, or the fence says so
       write      INSERT INTO the target
       extra      further statements of the transaction (optional)
       summary    one row: RUN_ID and the columns of RUN_ENRICHMENT_SUMMARY that this type owns
@@ -13,7 +14,9 @@
 
     A statement behind "-- step: <name>" is one that include/enrichment/lifecycle.py looks at: the rows of `run`,
     `newest` and `reading` become bind parameters of the statements after it, as psql's \gset does; `take_over` and
-    `finish` must change exactly one row, or the connection is closed before COMMIT and nothing is written.
+    `finish` must change exactly one row, or the connection is closed before COMMIT and nothing is written. One behind
+    "-- when: <name>" is left out when it would change nothing: there are no rows of an earlier look to delete, none to
+    insert, no values to compare. Its own WHERE says so as well, so the template does the same when it is sent in whole.
 
     Write mode: the view is read before the transaction; the transaction replaces the run's rows, its part of
     the summary and, last, the task's row, fenced by the token. %(replace)s is false when there is nothing to
@@ -171,22 +174,22 @@ CREATE OR REPLACE TEMPORARY TABLE ENRICHMENT_SOURCE AS
 {% block derive %}{% endblock %}
 -- step: reading
 SELECT
-{%- block reading %}{% endblock %};
+{%- block reading %}{% endblock %},
+  {{ 'stored.' ~ summary_columns | join(',\n  stored.') }}
+FROM (SELECT %(run_id)s AS RUN_ID) AS this_run
+LEFT JOIN {{ enrichment }}.RUN_ENRICHMENT_SUMMARY AS stored ON this_run.RUN_ID = stored.RUN_ID;
 
 BEGIN;
 
+-- when: has_stored_rows
 DELETE FROM {{ enrichment }}.{{ target }}
 WHERE RUN_ID = %(run_id)s AND %(replace)s;
 
+-- when: has_found_rows
 -- step: write
 {% block write %}{% endblock %};
 {% block extra %}{% endblock %}
--- step: stored_summary
-SELECT
-  {{ summary_columns | join(',\n  ') }}
-FROM {{ enrichment }}.RUN_ENRICHMENT_SUMMARY
-WHERE RUN_ID = %(run_id)s;
-
+-- when: replace
 MERGE INTO {{ enrichment }}.RUN_ENRICHMENT_SUMMARY AS summary
 USING (
 {%- block summary %}{% endblock %}
@@ -203,6 +206,7 @@ WHEN NOT MATCHED AND %(replace)s THEN INSERT (
   fresh.RUN_ID, fresh.RUN_ID,{% for column in summary_columns %} fresh.{{ column }},{% endfor %} SYSDATE(), SYSDATE()
 );
 
+-- when: has_stored_summary
 -- step: written_summary
 SELECT
   {{ summary_columns | join(',\n  ') }}

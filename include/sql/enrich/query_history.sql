@@ -78,6 +78,7 @@ FROM ENRICHMENT_SOURCE
 WHERE IS_MEASURED AND %(replace)s
 {% endblock %}
 {% block extra %}
+-- when: replace
 MERGE INTO {{ results }}.QUERY_EXECUTIONS AS executions
 USING ENRICHMENT_SOURCE AS fresh
   ON executions.TEST_ID IN (%(child_ids)s) AND executions.QUERY_ID = fresh.QUERY_ID
