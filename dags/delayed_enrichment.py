@@ -88,16 +88,19 @@ def delayed_enrichment() -> None:
 
     @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[SETTLED_JOBS])
     def roll_up_jobs(claimed: Any, *, outlet_events: Any = None) -> list[str]:
-        from include.enrichment.queue import mirror, settle_jobs
+        from include.enrichment.queue import answer_next_tick, mirror, settle_jobs
         from include.enrichment.snowflake import open_hook
 
         if claimed is None:
             raise AirflowSkipException("Nothing was claimed in this pass")
         settings = enrichment_settings.current()
-        settled = settle_jobs(open_hook(SETTINGS.conn_id, settings), settings)
+        hook = open_hook(SETTINGS.conn_id, settings)
+        settled = settle_jobs(hook, settings)
         mirror(SETTINGS.conn_id, settings, claimed[0]["claim_token"] if claimed else None)
         for job in settled:
             outlet_events[SETTLED_JOBS].add(RUN_ENRICHED, extra=job.event())
+        if not settled:  # else record_events is the last to write
+            answer_next_tick(hook, settings)
         return [job.job_id for job in settled]
 
     @task

@@ -149,6 +149,7 @@ class StatementRecord:
     """One finished statement of any session.
 
     :param error: Snowflake's error number, None after success
+    :param rows, result_bytes: of the answer, as it was sent to the client; 0 after an error
     """
 
     sequence: int
@@ -157,6 +158,8 @@ class StatementRecord:
     text: str
     milliseconds: float
     error: int | None
+    rows: int
+    result_bytes: int
 
 
 class StatementLog:
@@ -168,10 +171,20 @@ class StatementLog:
         self._lock = threading.Lock()
         self.logins = 0
 
-    def add(self, session_id: int, query_tag: str, text: str, milliseconds: float, error: int | None) -> None:
+    def add(
+        self,
+        session_id: int,
+        query_tag: str,
+        text: str,
+        milliseconds: float,
+        error: int | None,
+        rows: int,
+        result_bytes: int,
+    ) -> None:
         """Append a statement when it has ended."""
         with self._lock:
-            record = StatementRecord(next(self._sequence), session_id, query_tag, text, round(milliseconds, 2), error)
+            number, took = next(self._sequence), round(milliseconds, 2)
+            record = StatementRecord(number, session_id, query_tag, text, took, error, rows, result_bytes)
             self._records.append(record)
 
     def count_login(self) -> None:

@@ -32,6 +32,11 @@ class Result:
     rows: int
     body: dict[str, Any]
 
+    @property
+    def size(self) -> int:
+        """Bytes of the rows as they are sent."""
+        return len(self.body.get("rowsetBase64") or json.dumps(self.body.get("rowset", "")))
+
 
 def describe(columns: list[tuple[Any, ...]]) -> list[ColumnInfo]:
     """The row type of a result, from DuckDB's DESCRIBE; lists and structs are semi-structured values."""

@@ -139,7 +139,7 @@ class Session:
         """
         with self._busy:
             started = time.perf_counter()
-            errno = None
+            errno, rows_sent, bytes_sent = None, 0, 0
             self._watch = watch = Watch(self, float(self.parameters[_TIMEOUT]))
             statement: Statement | None = None
             try:
@@ -149,6 +149,7 @@ class Session:
                 statement = parse(text)
                 result = self._run(statement, rows, watch)
                 self._hold_if(fault, "after", text, client_port, watch)
+                rows_sent, bytes_sent = result.rows, result.size
                 return result
             except Exception as error:
                 failure = self._as_snowflake_error(error, statement, watch)
@@ -158,7 +159,8 @@ class Session:
                 watch.finish()
                 self.idle_since = time.monotonic()
                 milliseconds = (time.perf_counter() - started) * 1000
-                self.account.log.add(self.session_id, str(self.parameters["QUERY_TAG"]), text, milliseconds, errno)
+                tag = str(self.parameters["QUERY_TAG"])
+                self.account.log.add(self.session_id, tag, text, milliseconds, errno, rows_sent, bytes_sent)
 
     def cancel(self) -> None:
         """Stop the running statement, as the client asked."""

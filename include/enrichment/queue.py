@@ -17,7 +17,7 @@ from include.enrichment.catalogue import (
 )
 from include.enrichment.errors import safe_text
 from include.enrichment.lifecycle import ClaimedTask
-from include.enrichment.snowflake import open_hook
+from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN, open_hook
 from include.enrichment.templates import render
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def claim_due_tasks(
     claim_token = str(uuid4())
     results = hook.run(
         render("queue/claim_pass.sql", settings),
-        autocommit=True,
+        autocommit=AUTOCOMMIT_OF_LOGIN,
         parameters=claim_parameters(
             settings,
             claim_token=claim_token,
@@ -150,13 +150,12 @@ def claim_due_tasks(
         handler=lambda cursor: cursor.fetchall(),
         return_last=False,
     )
-    _, _, restored, jobs, duplicates, tasks, rescued, given_back, lost, claimed, _, rows = results or []
+    _, _, jobs, tasks, lost, claimed, _, rows = results or []
     tasks_left = rows[0][5] if rows else 0
+    (new_jobs, duplicates), (new_tasks, given_back) = jobs[0], tasks[0]  # each MERGE: inserted, updated
     log.info(
-        "%s new jobs, %s restored, %s duplicates skipped; %s new tasks, %s and %s second looks rescued "
-        "(%s tries lost), %s claimed, %s due ones left",
-        *(counted[0][0] for counted in (jobs, restored, duplicates, tasks, rescued, given_back, lost, claimed)),
-        tasks_left,
+        "%s jobs queued, %s duplicates skipped; %s tasks queued, %s given back (%s tries lost), %s claimed, %s due ones left",
+        *(new_jobs, duplicates, new_tasks, given_back, lost[0][0], claimed[0][0], tasks_left),
     )
     known = {*SNOWFLAKE_TABLE_TYPES, *NO_ENRICHMENT_TABLE_TYPES}
     for run_id, table_type in sorted({(row[1], row[4]) for row in rows if row[4] not in known}):
@@ -185,7 +184,7 @@ def settle_jobs(hook: DbApiHook, settings: Settings) -> list[SettledJob]:
     templates = ("roll_up_jobs", "settled_jobs")
     rolled_up, rows = hook.run(
         [render(f"queue/{name}.sql", settings) for name in templates],
-        autocommit=True,
+        autocommit=AUTOCOMMIT_OF_LOGIN,
         handler=lambda cursor: cursor.fetchall(),
         return_last=False,
     ) or ([], [])
@@ -203,8 +202,30 @@ def settle_jobs(hook: DbApiHook, settings: Settings) -> list[SettledJob]:
 
 
 def record_events(hook: DbApiHook, settings: Settings, job_ids: Sequence[str]) -> None:
-    """Record that the events of these jobs were emitted."""
-    hook.run(render("queue/record_events.sql", settings), autocommit=True, parameters={"job_ids": list(job_ids)})
+    """Record that the events of these jobs were emitted; the last writing statement of a pass, so see
+    :func:`answer_next_tick`.
+    """
+    hook.run(
+        "\n".join(render(f"queue/{name}.sql", settings) for name in ("record_events", "next_due")),
+        autocommit=AUTOCOMMIT_OF_LOGIN,
+        parameters={"job_ids": list(job_ids), **sensor_parameters(settings)},
+    )
+
+
+def answer_next_tick(hook: DbApiHook, settings: Settings) -> None:
+    """Ask what the sensor asks, after the last write of a pass and while the warehouse still runs.
+
+    The next tick sends the same text and is answered from Snowflake's result cache; otherwise it would be the first to
+    ask after the change, and resume a warehouse that has been suspended meanwhile. A failure costs no more than that.
+    """
+    try:
+        hook.run(
+            render("queue/next_due.sql", settings),
+            autocommit=AUTOCOMMIT_OF_LOGIN,
+            parameters=sensor_parameters(settings),
+        )
+    except Exception as error:
+        log.warning("The next tick's question could not be asked ahead: %s", safe_text(error))
 
 
 def mirror(conn_id: str, settings: Settings, claim_token: str | None) -> bool:
@@ -217,7 +238,7 @@ def mirror(conn_id: str, settings: Settings, claim_token: str | None) -> bool:
         return True
     hook = open_hook(conn_id, settings, lock_timeout_seconds=settings.mirror_lock_timeout_seconds)
     steps: list[Callable[[], None]] = [
-        lambda: hook.run(render("queue/mirror_runs.sql", settings), autocommit=True),
+        lambda: hook.run(render("queue/mirror_runs.sql", settings), autocommit=AUTOCOMMIT_OF_LOGIN),
         lambda: _mirror_hashes(hook, settings, claim_token),
     ]
     is_whole = True
@@ -239,7 +260,7 @@ def _mirror_hashes(hook: DbApiHook, settings: Settings, claim_token: str | None)
     if rows:
         hook.run(
             render("queue/mirror_hashes.sql", settings),
-            autocommit=True,
+            autocommit=AUTOCOMMIT_OF_LOGIN,
             parameters={
                 "run_ids": sorted({run_id for run_id, _ in rows}),
                 "child_ids": sorted({child_id for _, child_id in rows}),

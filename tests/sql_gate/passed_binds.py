@@ -34,8 +34,8 @@ OPERATION = frozenset(_OPERATION.parameters("SUCCEEDED", {}))
 RETRY = OPERATION | frozenset(RetryRequest(RunSelection(), (), (), force=False).parameters(_OPERATION))
 BACKFILL = OPERATION | frozenset(backfill_parameters(SAME_SCHEMA, RunSelection(), _OPERATION))
 _CLAIM_TEMPLATES = """
-claim_pass hold_pass_lock discover_jobs skip_duplicate_jobs create_tasks record_lost_attempts rescue_tasks
-rescue_second_looks claim_tasks claimed_tasks
+claim_pass hold_pass_lock queue_jobs skip_duplicate_jobs create_tasks queue_tasks record_lost_attempts claim_tasks
+claimed_tasks
 """
 PASSED = {
     "queue/next_due.sql": frozenset(sensor_parameters(SAME_SCHEMA)),

@@ -1,19 +1,6 @@
-{#- A job for each chosen finished run that has none: what discovery and backfill share. They fill the blocks:
-
-      selection   further CTEs (optional)
-      chosen      predicate on unknown_runs
-      claimed_by  who queued the jobs, until their first roll-up (optional)
-
-    JOB_ID is derived from the run id, so that two deployments agree. Binds: statuses, catalogue (JSON),
-    known_table_types, fallback_table_type, unenriched_table_types. -#}
-INSERT INTO {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE (
-  JOB_ID, TEST_ID, RUN_ID, TEST_END_TIME, EARLIEST_ENRICHMENT_TIME, TABLE_TYPE, ENRICHMENT_TYPES, STATUS, ATTEMPTS,
-  CLAIMED_BY, COMPLETED_TYPES, CREATED_AT, UPDATED_AT
-)
-WITH
-{% include 'queue/_finished_runs.sql' %},
-{% block selection %}{% endblock %}
-
+{#- Fragment: a job for each chosen finished run that has none: what discovery and backfill share. JOB_ID is derived from the
+    run id, so that two deployments agree. Follows _finished_runs.sql; `chosen` is a predicate on unknown_runs.
+    Binds: catalogue (JSON), known_table_types, fallback_table_type, unenriched_table_types. -#}
 catalogue AS (
   SELECT
     entries.VALUE:"name"::VARCHAR AS ENRICHMENT_TYPE,
@@ -34,23 +21,21 @@ new_runs AS (
     -- an end that is missing or ahead of the clock says nothing: count from now
     CASE WHEN ENDED_AT <= SYSDATE() THEN ENDED_AT ELSE SYSDATE() END AS COUNTED_FROM
   FROM unknown_runs
-  WHERE {% block chosen %}FALSE{% endblock %}
-)
+  WHERE {{ chosen }}
+),
 
-SELECT
-  MD5(new_runs.RUN_ID) AS JOB_ID,
-  new_runs.RUN_ID AS TEST_ID,
-  new_runs.RUN_ID,
-  MAX(new_runs.ENDED_AT) AS TEST_END_TIME,
-  MIN(DATEADD('minute', catalogue.DUE_AFTER_MINUTES, new_runs.COUNTED_FROM)) AS EARLIEST_ENRICHMENT_TIME,
-  MAX(new_runs.TABLE_TYPE) AS TABLE_TYPE,
-  ARRAY_AGG(catalogue.ENRICHMENT_TYPE) WITHIN GROUP (ORDER BY catalogue.ENRICHMENT_TYPE) AS ENRICHMENT_TYPES,
-  CASE WHEN COUNT(catalogue.ENRICHMENT_TYPE) = 0 THEN 'NOT_APPLICABLE' ELSE 'PENDING' END AS STATUS,
-  0 AS ATTEMPTS,
-  {% block claimed_by %}NULL{% endblock %} AS CLAIMED_BY,
-  PARSE_JSON('[]') AS COMPLETED_TYPES,
-  SYSDATE() AS CREATED_AT,
-  SYSDATE() AS UPDATED_AT
-FROM new_runs
-LEFT JOIN catalogue ON new_runs.ENRICHED_AS = catalogue.TABLE_TYPE AND NOT new_runs.IS_UNENRICHED
-GROUP BY new_runs.RUN_ID;
+new_jobs AS (
+  SELECT
+    MD5(new_runs.RUN_ID) AS JOB_ID,
+    new_runs.RUN_ID AS TEST_ID,
+    new_runs.RUN_ID,
+    MAX(new_runs.ENDED_AT) AS TEST_END_TIME,
+    MIN(DATEADD('minute', catalogue.DUE_AFTER_MINUTES, new_runs.COUNTED_FROM)) AS EARLIEST_ENRICHMENT_TIME,
+    MAX(new_runs.TABLE_TYPE) AS TABLE_TYPE,
+    ARRAY_AGG(catalogue.ENRICHMENT_TYPE) WITHIN GROUP (ORDER BY catalogue.ENRICHMENT_TYPE) AS ENRICHMENT_TYPES,
+    CASE WHEN COUNT(catalogue.ENRICHMENT_TYPE) = 0 THEN 'NOT_APPLICABLE' ELSE 'PENDING' END AS STATUS,
+    SYSDATE() AS CREATED_AT
+  FROM new_runs
+  LEFT JOIN catalogue ON new_runs.ENRICHED_AS = catalogue.TABLE_TYPE AND NOT new_runs.IS_UNENRICHED
+  GROUP BY new_runs.RUN_ID
+)

@@ -1,4 +1,4 @@
--- Purpose:    keeps the tries that rescue_tasks.sql and rescue_second_looks.sql have just ended in the history.
+-- Purpose:    keeps the tries that queue_tasks.sql has just ended in the history.
 -- Grain:      one row of DELAYED_ENRICHMENT_ATTEMPTS per try that was started and never ended.
 -- Write mode: inserts a try once, by its token. After the rescue, so that a task that completed while the rescue looked
 --             is not said to be lost; in its transaction, so that either both happen or neither. What was rescued since
