@@ -57,12 +57,12 @@ class Traffic:
     @property
     def of_the_connector(self) -> int:
         """Statements that no template holds: what hook and connector send to set up the session."""
-        return sum(_OF_THE_SESSION.match(text) is not None for text in self.texts)
+        return sum(_OF_THE_SESSION.match(bare(text)) is not None for text in self.texts)
 
     @property
     def of_transactions(self) -> int:
         """BEGIN and COMMIT."""
-        return sum(_OF_A_TRANSACTION.match(text) is not None for text in self.texts)
+        return sum(_OF_A_TRANSACTION.match(bare(text)) is not None for text in self.texts)
 
     def __str__(self) -> str:
         sent = sum(len(text.encode()) for text in self.texts)
@@ -228,12 +228,18 @@ def tick() -> None:
     raise RuntimeError("the tick found work: it is not idle")
 
 
+def bare(text: str) -> str:
+    """A statement without its comments."""
+    return re.sub(r"--.*", "", text)
+
+
 def verdict(found: int, bar: int) -> str:
     """A bar and whether it holds."""
     return f"at most {bar}: {'holds' if found <= bar else 'EXCEEDED'}"
 
 
 def claim_row(traffic: Traffic, jobs: int) -> Row:
+    """A claim, beside its bar."""
     return Row(f"claim pass, {jobs} jobs", str(traffic), verdict(len(traffic.statements), CLAIM_BAR))
 
 
@@ -241,11 +247,11 @@ def task_row(measured: str, looks: Sequence[Traffic]) -> Row:
     """The look that sent the most statements, beside the bars."""
     most = max(looks, key=lambda look: len(look.statements))
     logins = max(look.logins for look in looks)
-    bare = len(most.statements) - most.of_transactions
+    others = len(most.statements) - most.of_transactions
     return Row(
         f"{measured} ({len(looks)})",
         str(most),
-        f"statements, {verdict(len(most.statements), TASK_BAR)}; without BEGIN and COMMIT {verdict(bare, TASK_BAR)}; "
+        f"statements, {verdict(len(most.statements), TASK_BAR)}; without BEGIN and COMMIT {verdict(others, TASK_BAR)}; "
         f"logins {verdict(logins, LOGIN_BAR)}",
     )
 
@@ -255,12 +261,13 @@ def idle_rows(ticks: Sequence[Traffic], asked_ahead: Sequence[str]) -> list[Row]
     first, second = ticks
     text = first.texts[0]
     reading = sum(_READS_A_TABLE.search(text) is not None for text in first.texts)
-    clock = _CLOCK.search(re.sub(r"--.*", "", text))
+    clock = _CLOCK.search(bare(text))
     return [
         Row("idle tick", str(first), f"statements that read a table, {verdict(reading, IDLE_BAR)}"),
         Row(
             "idle tick, text of its question",
-            f"{'a clock' if clock else 'no clock'}; the next tick sends {'the same' if first.texts == second.texts else 'another'}",
+            f"{'a clock' if clock else 'no clock'}; the next tick sends "
+            f"{'the same' if first.texts == second.texts else 'another'}",
             "no clock and the same text: the result cache can answer",
         ),
         Row(

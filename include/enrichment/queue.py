@@ -154,7 +154,8 @@ def claim_due_tasks(
     tasks_left = rows[0][5] if rows else 0
     (new_jobs, duplicates), (new_tasks, given_back) = jobs[0], tasks[0]  # each MERGE: inserted, updated
     log.info(
-        "%s jobs queued, %s duplicates skipped; %s tasks queued, %s given back (%s tries lost), %s claimed, %s due ones left",
+        "%s jobs queued, %s duplicates skipped; %s tasks queued, %s given back (%s tries lost), %s claimed, "
+        "%s due ones left",
         *(new_jobs, duplicates, new_tasks, given_back, lost[0][0], claimed[0][0], tasks_left),
     )
     known = {*SNOWFLAKE_TABLE_TYPES, *NO_ENRICHMENT_TABLE_TYPES}

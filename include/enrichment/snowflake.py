@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 AUTOCOMMIT_OF_LOGIN = False
 """``autocommit`` of ``hook.run`` for a session of ours, whose AUTOCOMMIT is switched on when it logs in.
 
-The hook then leaves the session as it is; True would send an ``ALTER SESSION`` for what is so already. Every template that
-is a transaction says BEGIN and COMMIT itself.
+The hook then leaves the session as it is; True would send an ``ALTER SESSION`` for what is so already. Every template
+that is a transaction says BEGIN and COMMIT itself.
 """
 
 _WHEN = re.compile(r"\s*--\s*when:\s*(\w+)")
@@ -29,8 +29,8 @@ def hook_params(settings: Settings, *, lock_timeout_seconds: int | None = None) 
     """Arguments of the hook that make a session of ours.
 
     All of it travels with the login and takes no statement: AUTOCOMMIT, see :data:`AUTOCOMMIT_OF_LOGIN`; UTC, because
-    TIMESTAMP_LTZ columns are shown in the session's zone; input formats that an account may have changed; a QUERY_TAG of
-    our own, so that no benchmark run ever matches our statements; timeouts, because the server's default is two days.
+    TIMESTAMP_LTZ columns are shown in the session's zone; input formats that an account may have changed; a QUERY_TAG
+    of our own, so that no benchmark run ever matches our statements; timeouts, because the server's default is two days.
 
     :param lock_timeout_seconds: other than the setting, for a statement that must not wait
     """
@@ -62,9 +62,9 @@ def open_hook(conn_id: str, settings: Settings, *, lock_timeout_seconds: int | N
 def needed_statements(sql: str, parameters: Mapping[str, Any]) -> Iterator[str]:
     """The statements of a rendered template for ``hook.run``, without those that would change nothing.
 
-    A statement behind ``-- when: <name>`` is left out when that parameter is false at its turn: the hook takes a statement
-    only after the one before has returned and its handler has filled in what it found. It saves the round trip, no more:
-    the template sent in whole does the same, because the statement's own WHERE says so too.
+    A statement behind ``-- when: <name>`` is left out when that parameter is false at its turn: the hook takes a
+    statement only after the one before has returned and its handler has filled in what it found. It saves the round
+    trip, no more: the template sent in whole does the same, because the statement's own WHERE says so too.
 
     :param parameters: the same mapping that the hook binds
     :raises KeyError: no statement before has set the parameter

@@ -22,6 +22,14 @@ KINDS = {
     "standard-settled": ("QUERY_HISTORY", "QUERY_INSIGHTS"),
 }
 """Sample run to the types that are killed in it; together all."""
+KEYS = {
+    "AGGREGATE_QUERY_METRICS": "METRIC_ID",
+    "LOCK_CONTENTION_EVENTS": "EVENT_ID",
+    "HYBRID_TABLE_CREDITS": "CREDIT_ID",
+    "QUERY_EXECUTION_METRICS": "QUERY_ID",
+    "QUERY_INSIGHTS_CACHE": "INSIGHT_ID",
+}
+"""Target of a type to the column that identifies its rows."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +48,11 @@ class Point:
 
 _OF_TASK = r".*JOB_ID = '{job}'\s+AND ENRICHMENT_TYPE = '{type}'"
 FINISH = r"step: finish\n" + _OF_TASK
+AFTER_THE_DELETE = "after the delete"
 POINTS = (
     Point("after the claim", r"step: take_over\n" + _OF_TASK, "before"),
     Point("after the read", r"step: reading\n.*\.{target} WHERE RUN_ID = '{run}'", "before"),
-    Point("after the delete", r"DELETE FROM \S+\.{target}\s+WHERE RUN_ID = '{run}'", "after"),
+    Point(AFTER_THE_DELETE, r"DELETE FROM \S+\.{target}\s+WHERE RUN_ID = '{run}'", "after"),
     Point("after the insert", r"step: write\s+INSERT INTO \S+\.{target}\b.*'{run}' AS RUN_ID", "after"),
     Point("before the COMMIT", FINISH, "after"),
     Point("after the COMMIT", FINISH, "before", commit=True),
@@ -95,11 +104,23 @@ def crashed_pass(deployment: Deployment) -> CrashedPass:
         for kind, types in KINDS.items()
         for name in types
     ]
+    for crash in crashes:
+        if crash.point.fault == AFTER_THE_DELETE:
+            store_a_row_of_an_earlier_look(deployment, crash)
     with holding(deployment, *(crash.fault for crash in crashes)):
         dag_run_id = deployment.client.trigger()
         deployment.wait(lambda: kill_what_is_held(deployment, crashes), PATIENCE_SECONDS)
         state = deployment.client.wait_for_run(dag_run_id, deployment.supervisor, PATIENCE_SECONDS)
     return CrashedPass(dag_run_id, state, accounts)
+
+
+def store_a_row_of_an_earlier_look(deployment: Deployment, crash: Crash) -> None:
+    """So that there is something to delete: a look that finds nothing stored sends no DELETE."""
+    target = enrichment_type(crash.enrichment_type).target
+    deployment.rows(
+        f"INSERT INTO {target} ({KEYS[target]}, TEST_ID, RUN_ID) VALUES ('of an earlier look', %(run_id)s, %(run_id)s)",
+        run_id=crash.run.run_id,
+    )
 
 
 def kill_what_is_held(deployment: Deployment, crashes: list[Crash]) -> bool:

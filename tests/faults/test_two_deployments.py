@@ -194,7 +194,7 @@ def test_a_slow_worker_whose_lease_was_taken_over_writes_nothing(
     before = of_task("take_over", standard, "QUERY_HISTORY")
     unstarted = of_task("take_over", interactive, "QUERY_HISTORY")
     reading = with_parts(r"step: read\b", "AGGREGATE_QUERY_HISTORY", standard.children[0].test_id)
-    writing = with_parts("DELETE FROM [^;]*QUERY_INSIGHTS_CACHE", standard.run_id)
+    writing = with_parts(r"step: write\b", "INSERT INTO [^;]*QUERY_INSIGHTS_CACHE", standard.run_id)
     judging = with_parts("step: reading", "AGGREGATE_QUERY_METRICS", interactive.run_id)
     finishing = of_task("finish", interactive, "AGGREGATE")
 
