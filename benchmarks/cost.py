@@ -217,8 +217,8 @@ def assumptions() -> str:
     return (
         f"* A statement on a table takes {given.statement:g} s, a read of a view {given.view:g} s; Airflow needs "
         f"{given.hops:g} s between the statements of a pass, in which the warehouse runs on.\n"
-        f"* A run takes {given.run / 60:g} minutes and changes `TEST_RESULTS` when it begins and when it ends; the runs of "
-        f"a day end evenly spread, which is the dearest way: {TABLE_TYPE} tables, so {len(types_of_a_run())} "
+        f"* A run takes {given.run / 60:g} minutes and changes `TEST_RESULTS` when it begins and when it ends; the "
+        f"runs of a day end evenly spread, which is the dearest way: {TABLE_TYPE} tables, so {len(types_of_a_run())} "
         "mapped tasks a run.\n"
         f"* {given.slots} mapped tasks at once; statements of each, counted from the templates: {looks}; of a claim "
         f"{statements_of('claim_pass')}.\n"

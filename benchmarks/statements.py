@@ -222,7 +222,7 @@ def tick() -> None:
     sensor = DueWorkSensor(task_id="wait_for_due_work", conn_id=_CONN_ID)
     sensor.sql = render(sensor.sql, parse())
     try:
-        sensor.poke({})  # type: ignore[typeddict-item]
+        sensor.poke({})
     except AirflowSkipException:
         return
     raise RuntimeError("the tick found work: it is not idle")

@@ -67,7 +67,7 @@ class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
         hook = self.get_db_hook()
         try:
             hook.run(
-                needed_statements(self.sql, attempt.parameters),
+                needed_statements(str(self.sql), attempt.parameters),
                 autocommit=AUTOCOMMIT_OF_LOGIN,
                 parameters=attempt.parameters,
                 handler=attempt.observe,

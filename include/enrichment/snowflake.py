@@ -30,7 +30,8 @@ def hook_params(settings: Settings, *, lock_timeout_seconds: int | None = None) 
 
     All of it travels with the login and takes no statement: AUTOCOMMIT, see :data:`AUTOCOMMIT_OF_LOGIN`; UTC, because
     TIMESTAMP_LTZ columns are shown in the session's zone; input formats that an account may have changed; a QUERY_TAG
-    of our own, so that no benchmark run ever matches our statements; timeouts, because the server's default is two days.
+    of our own, so that no benchmark run ever matches our statements; timeouts, because the server's default is two
+    days.
 
     :param lock_timeout_seconds: other than the setting, for a statement that must not wait
     """

@@ -7,7 +7,7 @@ import pytest
 
 from include.enrichment.catalogue import CATALOGUE
 from include.enrichment.settings import Settings
-from include.enrichment.snowflake import hook_params
+from include.enrichment.snowflake import hook_params, needed_statements
 from include.enrichment.templates import paths, render
 
 
@@ -30,6 +30,25 @@ def test_warehouse_role_and_a_shorter_lock_timeout_can_be_set() -> None:
     parameters = hook_params(Settings(warehouse="w", role="r"), lock_timeout_seconds=5)
     assert (parameters["warehouse"], parameters["role"]) == ("W", "R")
     assert parameters["session_parameters"]["LOCK_TIMEOUT"] == 5
+
+
+def test_autocommit_travels_with_the_login_so_that_no_alter_session_is_sent() -> None:
+    assert hook_params(Settings())["session_parameters"]["AUTOCOMMIT"] is True
+
+
+def test_a_statement_is_left_out_when_its_parameter_is_false_at_its_turn() -> None:
+    template = "SELECT 1;\n\n-- when: found\n-- step: write\nSELECT 2;\n\n-- when: stored\nSELECT 3;\n"
+    parameters = {"found": False, "stored": False}
+    sent = []
+    for text in needed_statements(template, parameters):
+        sent.append(text.strip().splitlines()[-1])
+        parameters["stored"] = True  # what a handler found
+    assert sent == ["SELECT 1;", "SELECT 3;"]
+
+
+def test_a_statement_whose_parameter_nobody_has_set_is_an_error() -> None:
+    with pytest.raises(KeyError, match="found"):
+        list(needed_statements("-- when: found\nSELECT 1;", {}))
 
 
 def test_our_tag_is_no_extension_of_a_control_plane_tag() -> None:

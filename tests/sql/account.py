@@ -107,6 +107,10 @@ class Account:
             time.sleep(0.02)
         return held[0]
 
+    def statements(self, since: int = 0) -> list[Row]:
+        """The server's log of what was sent; see ``GET /statements``."""
+        return list(self._server("GET", f"/statements?since={since}").json()["statements"])
+
     def release(self) -> None:
         """Let what is held back go on."""
         self._server("DELETE", "/held")

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from include.enrichment.catalogue import CATALOGUE
+from include.enrichment.lifecycle import Attempt
 from include.enrichment.settings import Settings
-from tests.sql.account import Account, Row
+from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN, open_hook
+from include.enrichment.templates import render
+from tests.sql.account import CONN_ID, Account, Row
 from tests.sql.cases import Moment, load_claimed_task, run_try
 
 TASKS = "FLAKEBENCH.TEST_RESULTS.DELAYED_ENRICHMENT_TASKS"
@@ -135,3 +138,33 @@ def test_a_tag_of_the_longest_length_is_matched_whole(account: Account, settings
     task = load_claimed_task(account, given, Moment.current(), "QUERY_HISTORY")
     assert run_try(task, settings).error is None
     assert [row["QUERY_ID"] for row in account.table("QUERY_EXECUTION_METRICS")] == ["whole"]
+
+
+@pytest.mark.parametrize("whole_first", [True, False], ids=["whole, then needed", "needed, then whole"])
+def test_a_statement_that_is_left_out_would_have_changed_nothing(
+    account: Account, settings: Settings, enrichment_type: str, whole_first: bool
+) -> None:
+    """The template sent in whole stores the same as without what is behind ``-- when:``, on a first look and again."""
+    task = load_claimed_task(account, a_run_with_rows_in_every_view(), Moment.current(), enrichment_type)
+
+    def send_whole(try_number: int) -> None:
+        attempt = Attempt(
+            task, settings, try_number=try_number, claimed_by="delayed_enrichment/pass-1", lease_minutes=90
+        )
+        open_hook(CONN_ID, settings).run(
+            render(attempt.entry.template, settings),
+            autocommit=AUTOCOMMIT_OF_LOGIN,
+            parameters=attempt.parameters,
+            handler=attempt.observe,
+            return_last=False,
+        )
+
+    def send_needed(try_number: int) -> None:
+        assert run_try(task, settings, try_number=try_number).error is None
+
+    first, second = (send_whole, send_needed) if whole_first else (send_needed, send_whole)
+    first(1)
+    once = results(account)
+    assert sum(map(len, once.values())) == 3
+    second(2)
+    assert results(account) == once
