@@ -61,10 +61,8 @@ test-e2e test-faults: test-%: $(READY) ## One tier with a real scheduler; test-f
 	$(PYTEST) -m $* -ra
 
 .PHONY: bench soak
-bench: $(READY) ## Percentiles against the raw truth, then a real scheduler (about 20 minutes); also to benchmarks/results
-	$(BIN)/python -m benchmarks.percentiles
-	$(BIN)/python -m benchmarks.drain --jobs 100
-	$(BIN)/python -m benchmarks.backfill
+bench: $(READY) ## Every benchmark and one table of all bars (under 25 minutes on 2 cores); ONLY=drain runs one
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 soak: $(READY) ## The long versions (hours): 1,000 due jobs with PostgreSQL, then the fault tests with more cases and tasks
 	$(BIN)/python -m benchmarks.drain --jobs 1000 --postgres

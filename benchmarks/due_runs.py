@@ -29,18 +29,20 @@ MOST_RUNS = len(KINDS) * int((_OLDEST - _YOUNGEST) / _APART)
 _RUNS_AT_ONCE = 40
 
 
-def due_runs(now: datetime, count: int) -> Iterator[Account]:
-    """Accounts that together hold so many runs, one kind after the other; the first has the traffic of others.
+def due_runs(now: datetime, count: int, *, first: int = 0, last: int | None = None) -> Iterator[Account]:
+    """Accounts that together hold so many runs, one kind after the other; that of run 0 has the traffic of others.
 
     :param now: aware UTC; the runs ended between six hours and six days before
+    :param first, last: only runs from one number to before another, for a part of them at a time
     :raises ValueError: more than :data:`MOST_RUNS`
     """
     if count > MOST_RUNS:
         raise ValueError(f"{count} runs, but only {MOST_RUNS} lie far enough apart")
-    for first in range(0, count, _RUNS_AT_ONCE):
-        numbers = range(first, min(first + _RUNS_AT_ONCE, count))
+    end = count if last is None else last
+    for start in range(first, end, _RUNS_AT_ONCE):
+        numbers = range(start, min(start + _RUNS_AT_ONCE, end))
         runs = tuple(run for number in numbers for run in _account(now, number, count).runs)
-        yield Account(now, first, runs, background(now, seed=first) if first == 0 else ())
+        yield Account(now, start, runs, background(now, seed=start) if start == 0 else ())
 
 
 def _account(now: datetime, number: int, count: int) -> Account:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 
@@ -123,3 +124,16 @@ def _sample(processes: Iterable[psutil.Process]) -> Sample:
             rss += memory.rss / _MEGABYTE
             count += 1
     return Sample(datetime.now(UTC), pss, rss, count)
+
+
+def peak_rss(pid: int) -> float:
+    """The most that a process itself has ever had resident since :func:`forget_peak`, MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / _MEGABYTE
+    raise ValueError(f"Process {pid} has no memory")
+
+
+def forget_peak(pid: int) -> None:
+    """Let :func:`peak_rss` count from what the process has now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")

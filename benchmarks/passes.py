@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,9 @@ class Pass:
     :param mapped: mapped tasks
     :param failed: ``task_id [map index]`` of each task instance that failed
     :param repeated: tries beyond the first, of all its task instances
+    :param claim: begin and end of claim_due_tasks
+    :param enrichment: begin of the first mapped task, end of the last
+    :param roll_up: begin and end of roll_up_jobs, after which its jobs are settled
     """
 
     dag_run_id: str
@@ -25,6 +28,27 @@ class Pass:
     mapped: int
     failed: tuple[str, ...]
     repeated: int
+    claim: Span
+    enrichment: Span
+    roll_up: Span
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended_at - self.started_at).total_seconds()
+
+    @property
+    def between(self) -> float:
+        """Seconds from the claim to the roll-up in which the scheduler handed one on to the next."""
+        working = self.claim.seconds + self.enrichment.seconds + self.roll_up.seconds
+        return (self.roll_up.ended_at - self.claim.started_at).total_seconds() - working
+
+
+@dataclass(frozen=True)
+class Span:
+    """The time from the begin of the first of some task instances to the end of the last."""
+
+    started_at: datetime
+    ended_at: datetime
 
     @property
     def seconds(self) -> float:
@@ -54,9 +78,18 @@ def passes_of(deployment: Deployment, known: Collection[str] = ()) -> list[Pass]
                     f"{item['task_id']} [{item['map_index']}]" for item in instances if item["state"] == "failed"
                 ),
                 repeated=sum(max(0, item["try_number"] - 1) for item in instances),
+                claim=_span(instances, "claim_due_tasks"),
+                enrichment=_span(instances, "enrich"),
+                roll_up=_span(instances, "roll_up_jobs"),
             )
         )
     return sorted(found, key=lambda item: item.started_at)
+
+
+def _span(instances: Sequence[dict[str, Any]], task_id: str) -> Span:
+    own = [item for item in instances if item["task_id"] == task_id and item["start_date"] and item["end_date"]]
+    starts, ends = ([datetime.fromisoformat(item[name]) for item in own] for name in ("start_date", "end_date"))
+    return Span(min(starts), max(ends))
 
 
 def dag_runs(deployment: Deployment) -> list[dict[str, Any]]:
