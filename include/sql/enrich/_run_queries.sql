@@ -2,6 +2,8 @@
     A statement belongs to the run when its tag equals one of the run's or starts with one followed by ":".
     The view can return a query twice: the later END_TIME holds, then the longer elapsed time, then the larger
     values, so that the same rows in another order give the same. A row without an id or a start is of no use.
+    A template that joins them with the rows of another view sets `joined_view` and its `joined_time`: of a run of
+    millions of statements only those that are there are sorted.
     Binds: tags, window_start, window_end. -#}
 {% include 'enrich/_run_tags.sql' %},
 
@@ -27,6 +29,15 @@ run_queries AS (
     source.START_TIME >= %(window_start)s::TIMESTAMP_LTZ
     AND source.START_TIME < %(window_end)s::TIMESTAMP_LTZ
     AND source.QUERY_ID IS NOT NULL
+    {%- if joined_view is defined %}
+    AND source.QUERY_ID IN (
+      SELECT joined.QUERY_ID
+      FROM {{ account_usage }}.{{ joined_view }} AS joined
+      WHERE
+        joined.{{ joined_time }} >= %(window_start)s::TIMESTAMP_LTZ
+        AND joined.{{ joined_time }} < %(window_end)s::TIMESTAMP_LTZ
+    )
+    {%- endif %}
   QUALIFY ROW_NUMBER() OVER (
     PARTITION BY source.QUERY_ID
     ORDER BY

@@ -11,6 +11,8 @@
                 with the smaller values. A blocker that is no OBJECT is left out; a transaction id that is no number
                 and a query id that is no text are unknown. A lock type is cut at the column's length. -#}
 {% set target = 'LOCK_CONTENTION_EVENTS' %}
+{% set joined_view = 'LOCK_WAIT_HISTORY' %}
+{% set joined_time = 'REQUESTED_AT' %}
 {% set summary_columns = ['LOCK_WAIT_COUNT', 'LOCK_WAIT_TOTAL_MS', 'LOCK_WAIT_MAX_MS'] %}
 {% block newest %}{% include 'enrich/_query_history_newest.sql' %}{% endblock %}
 {% block read %}

@@ -9,6 +9,8 @@
                 Of an insight that is there twice the later END_TIME holds, then the longer elapsed time, then the larger
                 values. Type and category are cut at their columns' lengths. -#}
 {% set target = 'QUERY_INSIGHTS_CACHE' %}
+{% set joined_view = 'QUERY_INSIGHTS' %}
+{% set joined_time = 'START_TIME' %}
 {% set summary_columns = ['QUERY_INSIGHTS_COUNT', 'QUERY_INSIGHTS_HIGH_SEVERITY_COUNT'] %}
 {% block newest %}{% include 'enrich/_query_history_newest.sql' %}{% endblock %}
 {% block read %}
