@@ -44,3 +44,12 @@ def test_runs_that_share_a_tag_do_not_meet_however_many_there_are() -> None:
 def test_more_runs_than_lie_far_enough_apart_are_refused() -> None:
     with pytest.raises(ValueError, match=str(MOST_RUNS)):
         next(due_runs(NOW, MOST_RUNS + 1))
+
+
+def test_runs_that_are_made_in_parts_are_those_of_the_whole() -> None:
+    whole = {run.run_id for account in due_runs(NOW, 20) for run in account.runs}
+    parts = [list(due_runs(NOW, 20, first=first, last=last)) for first, last in ((0, 7), (7, 20))]
+    ids = [{run.run_id for account in part for run in account.runs} for part in parts]
+    assert ids[0] | ids[1] == whole
+    assert [len(part) for part in ids] == [7, 13]
+    assert [bool(account.background) for part in parts for account in part] == [True, False]
