@@ -44,7 +44,7 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("percentiles", 2),
+    Benchmark("percentiles", 1.5),
     Benchmark("big_run", 3),
     Benchmark("drain", 4),
     Benchmark("freshness", 2.5),

@@ -304,6 +304,8 @@ def _cpu(backlog: Backlog) -> str:
 
 def origin_figures(deployment: Deployment, backlogs: Sequence[Backlog]) -> list[Row]:
     """The processor of the origin plan on the runs that were kept of the first backlog, and what follows for each."""
+    if not backlogs[0].runs:
+        return []
     measured = origin_plan.simulate(deployment, backlogs[0].runs)
     rows = []
     for backlog in backlogs:

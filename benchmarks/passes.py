@@ -68,28 +68,30 @@ def passes_of(deployment: Deployment, known: Collection[str] = ()) -> list[Pass]
         mapped = sum(item["task_id"] == "enrich" and item["map_index"] >= 0 for item in instances)
         if not mapped:
             continue
+        ended_at = datetime.fromisoformat(run["end_date"])
         found.append(
             Pass(
                 dag_run_id=run["dag_run_id"],
                 started_at=datetime.fromisoformat(run["start_date"]),
-                ended_at=datetime.fromisoformat(run["end_date"]),
+                ended_at=ended_at,
                 mapped=mapped,
                 failed=tuple(
                     f"{item['task_id']} [{item['map_index']}]" for item in instances if item["state"] == "failed"
                 ),
                 repeated=sum(max(0, item["try_number"] - 1) for item in instances),
-                claim=_span(instances, "claim_due_tasks"),
-                enrichment=_span(instances, "enrich"),
-                roll_up=_span(instances, "roll_up_jobs"),
+                claim=_span(instances, "claim_due_tasks", ended_at),
+                enrichment=_span(instances, "enrich", ended_at),
+                roll_up=_span(instances, "roll_up_jobs", ended_at),
             )
         )
     return sorted(found, key=lambda item: item.started_at)
 
 
-def _span(instances: Sequence[dict[str, Any]], task_id: str) -> Span:
+def _span(instances: Sequence[dict[str, Any]], task_id: str, otherwise: datetime) -> Span:
+    """:param otherwise: begin and end of a task that never ran"""
     own = [item for item in instances if item["task_id"] == task_id and item["start_date"] and item["end_date"]]
     starts, ends = ([datetime.fromisoformat(item[name]) for item in own] for name in ("start_date", "end_date"))
-    return Span(min(starts), max(ends))
+    return Span(min(starts, default=otherwise), max(ends, default=otherwise))
 
 
 def dag_runs(deployment: Deployment) -> list[dict[str, Any]]:
