@@ -158,10 +158,7 @@ class AirflowHome:
             command = [sys.executable, "-m", "airflow", *self._arguments(component)]
             if component == SCHEDULER:
                 self._release_orphans()
-                path = f"{Path(__file__).parent / 'scheduler'}{os.pathsep}{environment['PYTHONPATH']}"
-                supervisor.start(component, command, {**environment, "PYTHONPATH": path})
-            else:
-                supervisor.start(component, command, environment)
+            supervisor.start(component, command, environment)
 
     def _arguments(self, component: str) -> list[str]:
         """The command line of a component.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[1]
 TIERS = {
     "enrichment": "unit",
+    "plugins": "unit",
     "local": "unit",
     "sql_gate": "unit",
     "sql": "sql",
