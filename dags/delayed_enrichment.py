@@ -37,7 +37,7 @@ from include.enrichment import settings as enrichment_settings
 from include.enrichment.dag_defaults import DEFAULT_ARGS
 from include.enrichment.operator import SnowflakeEnrichmentOperator
 from include.enrichment.sensor import DueWorkSensor
-from include.enrichment.templates import SQL_FOLDER, macros
+from include.enrichment.templates import SQL_FOLDER, jinja_options, macros
 
 SETTINGS = enrichment_settings.ParseSettings()
 RUN_ENRICHED = Asset("flakebench_run_enriched")
@@ -61,6 +61,7 @@ def skip_unless_tasks_are_left(context: Any) -> None:
     default_args=DEFAULT_ARGS,
     template_searchpath=[str(SQL_FOLDER)],
     user_defined_macros=macros(),
+    jinja_environment_kwargs=jinja_options(),
     doc_md=__doc__,
     tags=["flakebench", "enrichment"],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from include.enrichment.templates import split
 
 if TYPE_CHECKING:
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
@@ -33,8 +35,12 @@ def hook_params(settings: Settings, *, lock_timeout_seconds: int | None = None) 
     of our own, so that no benchmark run ever matches our statements; timeouts, because the server's default is two
     days.
 
+    The connector's platform detection is switched off in this process, unless the environment says otherwise: with
+    every login it would ask the metadata services of three clouds where it runs, for Snowflake's statistics only.
+
     :param lock_timeout_seconds: other than the setting, for a statement that must not wait
     """
+    os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
     optional = {"warehouse": settings.warehouse, "role": settings.role}
     return {
         **{name: value for name, value in optional.items() if value},
@@ -70,12 +76,10 @@ def needed_statements(sql: str, parameters: Mapping[str, Any]) -> Iterator[str]:
     :param parameters: the same mapping that the hook binds
     :raises KeyError: no statement before has set the parameter
     """
-    from snowflake.connector.util_text import split_statements
-
-    for text, _ in split_statements(io.StringIO(sql)):
-        condition = _WHEN.match(text)
-        if text and (condition is None or parameters[condition.group(1)]):
-            yield text
+    for statement in split(sql):
+        condition = _WHEN.match(statement)
+        if condition is None or parameters[condition.group(1)]:
+            yield statement
 
 
 def affected_rows(cursor: SnowflakeCursor) -> int:

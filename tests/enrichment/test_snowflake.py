@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import jinja2
 import pytest
 
@@ -81,3 +83,14 @@ def test_a_type_s_template_reads_its_view_and_writes_its_target(entry: object) -
 def test_a_missing_template_is_an_error() -> None:
     with pytest.raises(jinja2.TemplateNotFound):
         render("enrich/nothing.sql", Settings())
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "true"), ("false", "false")])
+def test_no_cloud_is_asked_where_a_task_runs_unless_the_environment_says_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", chosen)
+    hook_params(settings)
+    assert os.environ["SNOWFLAKE_DISABLE_PLATFORM_DETECTION"] == expected
