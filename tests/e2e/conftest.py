@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +12,19 @@ import pytest
 from local.deployment import Deployment, deploy
 
 GROUPS = ("healthy", "broken")
+_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
+BUNDLES = [
+    {"name": "dags-folder", "classpath": _BUNDLE, "kwargs": {}},
+    {"name": "tests", "classpath": _BUNDLE, "kwargs": {"path": str(Path(__file__).parent / "dags")}},
+]
+"""The package's DAGs, and those of tests."""
 
 
 @pytest.fixture(scope="package")  # it ends before the other tiers begin
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The sample account, broken runs included, enriched by one pass of a real scheduler."""
-    with deploy(tmp_path_factory.mktemp("deployment"), GROUPS) as running:
+    bundles = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES)}
+    with deploy(tmp_path_factory.mktemp("deployment"), GROUPS, **bundles) as running:
         running.run_pass()
         running.wait_until_quiet()
         # the schedule may have been faster than the trigger
