@@ -156,27 +156,32 @@ def _costs(deployment: Deployment, tasks: int) -> dict[str, Cost]:
 
 
 def _cost(deployment: Deployment, dag_id: str, tasks: int) -> Cost:
-    before = _used(deployment)
+    def mapped() -> list[dict[str, Any]]:
+        instances = deployment.instances(dag_run_id, MAPPED[dag_id], dag_id)
+        return [item for item in instances if item["map_index"] >= 0 and item["queued_when"]]
+
+    def is_over() -> bool:
+        return all(item["end_date"] for item in found) if len(found := mapped()) == tasks else False
+
+    dag_run_id = deployment.client.trigger(dag_id, {"tasks": tasks} if dag_id == NO_OP else {})
+    deployment.wait(lambda: bool(mapped()), _PATIENCE_SECONDS)
+    before = _used(deployment)  # the tasks before and after the mapped ones do not count
     with _task_memory(deployment.supervisor.running[SCHEDULER].pid) as samples:
-        dag_run_id = deployment.client.trigger(dag_id, {"tasks": tasks} if dag_id == NO_OP else {})
-        state = deployment.client.wait_for_run(dag_run_id, deployment.supervisor, _PATIENCE_SECONDS, dag_id)
+        deployment.wait(is_over, _PATIENCE_SECONDS)
     used = {name: seconds - before[name] for name, seconds in _used(deployment).items()}
-    mapped = [item for item in deployment.instances(dag_run_id, MAPPED[dag_id], dag_id) if item["map_index"] >= 0]
-    failed = [item["map_index"] for item in mapped if item["state"] == "failed"]
-    if state != "success" or failed or len(mapped) != tasks:
-        raise RuntimeError(f"{dag_id} {dag_run_id} is {state}: {len(mapped)} mapped tasks, failed {failed}")
-    began = min(datetime.fromisoformat(item["queued_when"]) for item in mapped)
-    ended = max(datetime.fromisoformat(item["end_date"]) for item in mapped)
+    state = deployment.client.wait_for_run(dag_run_id, deployment.supervisor, _PATIENCE_SECONDS, dag_id)
+    if state != "success":
+        raise RuntimeError(f"{dag_id} {dag_run_id} is {state}")
+    began = min(datetime.fromisoformat(item["queued_when"]) for item in mapped())
+    ended = max(datetime.fromisoformat(item["end_date"]) for item in mapped())
     snowflake = used.pop(SNOWFLAKE)
-    print(
-        f"  {dag_id}: {len(mapped)} tasks in {(ended - began).total_seconds():.1f} s; CPU seconds {_rounded(used)}",
-        flush=True,
-    )
+    seconds = (ended - began).total_seconds()
+    print(f"  {dag_id}: {tasks} tasks in {seconds:.1f} s; CPU seconds {_rounded(used)}", flush=True)
     return Cost(
-        tasks=len(mapped),
-        wall=(ended - began).total_seconds() / len(mapped),
-        airflow=sum(used.values()) / len(mapped),
-        snowflake=snowflake / len(mapped),
+        tasks=tasks,
+        wall=seconds / tasks,
+        airflow=sum(used.values()) / tasks,
+        snowflake=snowflake / tasks,
         memory=Memory(*(statistics.median(column) for column in zip(*samples, strict=True))),
     )
 
