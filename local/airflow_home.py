@@ -30,6 +30,8 @@ _START_SECONDS = 120.0
 _REPLY_SECONDS = 90.0  # longer than a call waits for SQLite's only writer
 WITHOUT_SCHEDULER = ("api-server", "execution-api", "dag-processor")
 SCHEDULER = "scheduler"
+WORKER = "celery-worker"
+"""What the name of each Celery worker begins with: ``celery-worker-1``."""
 
 
 class PortTakenError(Exception):
@@ -172,6 +174,8 @@ class AirflowHome:
             return [component, "--apps", "core"]
         if component == "execution-api":
             return ["api-server", "--apps", "execution", "--port", str(self.execution_port)]
+        if component.startswith(WORKER):
+            return ["celery", "worker", "--celery-hostname", component, "--skip-serve-logs"]
         return [component]
 
     def _release_orphans(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 import pytest
 import sqlalchemy
 
-from local.airflow_home import SCHEDULER, AirflowClient, AirflowHome
+from local.airflow_home import SCHEDULER, WORKER, AirflowClient, AirflowHome
 from local.processes import Supervisor
 
 AIRFLOWS_OWN_LIMIT = 100  # [api] maximum_page_limit: a larger page is cut to it without a word
@@ -20,6 +21,7 @@ class NothingStarts(Supervisor):
     """Takes what would be started."""
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.command = command
         self.environment = environment
 
 
@@ -57,3 +59,11 @@ def test_a_new_scheduler_takes_over_what_a_killed_one_left_whichever_database_it
     with sqlalchemy.create_engine(url).connect() as database:
         states = dict(database.execute(sqlalchemy.text("SELECT job_type, state FROM job")).tuples().all())
     assert states == {"SchedulerJob": "failed", "DagProcessorJob": "running"}
+
+
+def test_a_celery_worker_imports_what_its_tasks_need_before_it_forks_them(tmp_path: Path) -> None:
+    supervisor = NothingStarts(tmp_path / "logs")
+    AirflowHome(tmp_path, 1, {}).start(supervisor, (f"{WORKER}-1",))
+    first, *_ = supervisor.environment["PYTHONPATH"].split(os.pathsep)
+    assert (Path(first) / "airflow_local_settings.py").exists()
+    assert supervisor.command[-5:] == ["celery", "worker", "--celery-hostname", f"{WORKER}-1", "--skip-serve-logs"]
