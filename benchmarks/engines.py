@@ -32,7 +32,7 @@ SLOTS = 6
 """Tasks at once, whatever runs them; of Celery each worker has its share."""
 
 HEARTBEAT_TIMEOUT_SECONDS = 20
-QUEUED_TIMEOUT_SECONDS = 60
+QUEUED_TIMEOUT_SECONDS = 120
 VISIBILITY_TIMEOUT_SECONDS = 40
 _FASTER = {
     # A task that runs without a heartbeat is tried again after 5 minutes by default, ...
