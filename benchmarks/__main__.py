@@ -44,11 +44,15 @@ class Benchmark:
 
 
 BENCHMARKS = (
-    Benchmark("percentiles", 1.5),
-    Benchmark("big_run", 3),
+    Benchmark("percentiles", 1),
+    Benchmark("cost", 0.1),
+    Benchmark("statements", 1),
+    Benchmark("task_overhead", 4),
     Benchmark("drain", 4),
     Benchmark("freshness", 2.5),
     Benchmark("backfill", 3),
+    Benchmark("engines", 5),
+    Benchmark("big_run", 3),
 )
 """In the order in which they run."""
 

@@ -11,8 +11,8 @@ import re
 import ssl
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +23,16 @@ from unittest.mock import patch
 import httpx
 
 from benchmarks.due_runs import due_runs
+from benchmarks.embedded import CONN_ID, embedded
 from benchmarks.report import Row, publish
+from include.enrichment import settings as settings_module
+from include.enrichment.settings import parse
 from local.connection import LocalConnection
-from local.deployment import start_snowflake
 from local.environment import QUIET
-from local.processes import Supervisor
 
 IDLE_BAR, CLAIM_BAR, TASK_BAR, LOGIN_BAR = 1, 8, 9, 1
 FEW_JOBS, MANY_JOBS = 5, 100
 Result = TypeVar("Result")
-_CONN_ID = "snowflake_default"
 _LEASE_MINUTES = 90
 _READS_A_TABLE = re.compile(r"\bFROM\s+\w+\.\w+\.\w+", re.IGNORECASE)
 _CLOCK = re.compile(r"\b(SYSDATE|CURRENT_(TIMESTAMP|TIME|DATE)|GETDATE|LOCALTIME(STAMP)?)\b", re.IGNORECASE)
@@ -102,34 +102,18 @@ class Server:
         return Traffic(tuple(after["statements"]), after["logins"] - before["logins"]), result
 
 
-def main() -> None:
-    """Measure and publish."""
+def main() -> int:
+    """Measure and publish.
+
+    :returns: 0; 1 when a bar is missed
+    """
     os.environ.update(QUIET)
-    with tempfile.TemporaryDirectory() as folder, embedded_snowflake(Path(folder)) as connection:
-        publish("statements", measure(connection))
-
-
-@contextmanager
-def embedded_snowflake(folder: Path) -> Iterator[LocalConnection]:
-    """A server that is empty but for the schemas, as Airflow's connection."""
-    from include.enrichment import settings as settings_module
-    from include.enrichment.migrations import migrate
-    from include.enrichment.settings import parse
-    from include.enrichment.snowflake import open_hook
-
-    supervisor = Supervisor(folder / "logs")
-    before = dict(os.environ)
-    try:
-        connection = start_snowflake(supervisor, folder)
-        os.environ.update(connection.environment())
-        migrate(open_hook(_CONN_ID, parse()), parse())
-        # outside of a task there are no Airflow Variables
-        with patch.object(settings_module, "current", parse):
-            yield connection
-    finally:
-        supervisor.stop()
-        os.environ.clear()
-        os.environ.update(before)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        embedded(Path(folder)) as server,
+        patch.object(settings_module, "current", parse),  # outside of a task there are no Airflow Variables
+    ):
+        return 0 if publish("statements", measure(server.connection)) else 1
 
 
 def measure(connection: LocalConnection) -> list[Row]:
@@ -148,7 +132,7 @@ def measure(connection: LocalConnection) -> list[Row]:
         again, _ = server.traffic(lambda task=tasks[0]: enrich(task, try_number=2))  # type: ignore[misc]
         rows.append(task_row(f"mapped task {name}, cleared and repeated", [again]))
     end, settled = server.traffic(lambda: settle(claimed))
-    rows.append(Row("roll-up, mirror and events", str(end), f"no bar; {settled} jobs settled"))
+    rows.append(Row("roll-up, mirror and events", str(end), f"{settled} jobs settled"))
     ticks = [server.traffic(tick)[0] for _ in range(2)]
     asked_ahead = [text for text in end.texts if text == ticks[0].texts[0]]
     rows += idle_rows(ticks, asked_ahead)
@@ -173,22 +157,20 @@ def write_runs(connection: LocalConnection, first: int, last: int) -> None:
 def claim() -> list[dict[str, Any]]:
     """The task ``claim_due_tasks`` of a pass."""
     from include.enrichment.queue import claim_due_tasks
-    from include.enrichment.settings import parse
     from include.enrichment.snowflake import open_hook
 
     settings = parse()
-    hook = open_hook(_CONN_ID, settings)
+    hook = open_hook(CONN_ID, settings)
     return claim_due_tasks(hook, settings, claimed_by="benchmark", lease_minutes=_LEASE_MINUTES).tasks
 
 
 def enrich(task: dict[str, Any], try_number: int = 1) -> None:
     """The mapped task ``enrich`` of a pass."""
     from include.enrichment.operator import SnowflakeEnrichmentOperator
-    from include.enrichment.settings import parse
     from include.enrichment.templates import render
 
     operator = SnowflakeEnrichmentOperator(
-        task_id="enrich", conn_id=_CONN_ID, claimed=task, lease_minutes=_LEASE_MINUTES
+        task_id="enrich", conn_id=CONN_ID, claimed=task, lease_minutes=_LEASE_MINUTES
     )
     operator.sql = render(str(operator.sql), parse())  # as Airflow does before it executes
     ti = SimpleNamespace(try_number=try_number, max_tries=0, dag_id="delayed_enrichment", run_id="benchmark")
@@ -201,13 +183,12 @@ def settle(claimed: Sequence[dict[str, Any]]) -> int:
     :returns: jobs that settled
     """
     from include.enrichment.queue import mirror, record_events, settle_jobs
-    from include.enrichment.settings import parse
     from include.enrichment.snowflake import open_hook
 
     settings = parse()
-    settled = settle_jobs(open_hook(_CONN_ID, settings), settings)
-    mirror(_CONN_ID, settings, claimed[0]["claim_token"])
-    record_events(open_hook(_CONN_ID, settings), settings, [job.job_id for job in settled])
+    settled = settle_jobs(open_hook(CONN_ID, settings), settings)
+    mirror(CONN_ID, settings, claimed[0]["claim_token"])
+    record_events(open_hook(CONN_ID, settings), settings, [job.job_id for job in settled])
     return len(settled)
 
 
@@ -216,10 +197,9 @@ def tick() -> None:
     from airflow.sdk.exceptions import AirflowSkipException
 
     from include.enrichment.sensor import DueWorkSensor
-    from include.enrichment.settings import parse
     from include.enrichment.templates import render
 
-    sensor = DueWorkSensor(task_id="wait_for_due_work", conn_id=_CONN_ID)
+    sensor = DueWorkSensor(task_id="wait_for_due_work", conn_id=CONN_ID)
     sensor.sql = render(sensor.sql, parse())
     try:
         sensor.poke({})
@@ -233,26 +213,22 @@ def bare(text: str) -> str:
     return re.sub(r"--.*", "", text)
 
 
-def verdict(found: int, bar: int) -> str:
-    """A bar and whether it holds."""
-    return f"at most {bar}: {'holds' if found <= bar else 'EXCEEDED'}"
-
-
 def claim_row(traffic: Traffic, jobs: int) -> Row:
     """A claim, beside its bar."""
-    return Row(f"claim pass, {jobs} jobs", str(traffic), verdict(len(traffic.statements), CLAIM_BAR))
+    number = len(traffic.statements)
+    return Row(f"claim pass, {jobs} jobs", str(traffic), "", f"<= {CLAIM_BAR} statements", number <= CLAIM_BAR)
 
 
 def task_row(measured: str, looks: Sequence[Traffic]) -> Row:
     """The look that sent the most statements, beside the bars."""
     most = max(looks, key=lambda look: len(look.statements))
     logins = max(look.logins for look in looks)
-    others = len(most.statements) - most.of_transactions
     return Row(
         f"{measured} ({len(looks)})",
         str(most),
-        f"statements, {verdict(len(most.statements), TASK_BAR)}; without BEGIN and COMMIT {verdict(others, TASK_BAR)}; "
-        f"logins {verdict(logins, LOGIN_BAR)}",
+        f"{len(most.statements) - most.of_transactions} without BEGIN and COMMIT",
+        f"<= {TASK_BAR} statements, <= {LOGIN_BAR} login",
+        len(most.statements) <= TASK_BAR and logins <= LOGIN_BAR,
     )
 
 
@@ -263,20 +239,24 @@ def idle_rows(ticks: Sequence[Traffic], asked_ahead: Sequence[str]) -> list[Row]
     reading = sum(_READS_A_TABLE.search(text) is not None for text in first.texts)
     clock = _CLOCK.search(bare(text))
     return [
-        Row("idle tick", str(first), f"statements that read a table, {verdict(reading, IDLE_BAR)}"),
+        Row("idle tick", str(first), "", f"<= {IDLE_BAR} statement that reads a table", reading <= IDLE_BAR),
         Row(
             "idle tick, text of its question",
             f"{'a clock' if clock else 'no clock'}; the next tick sends "
             f"{'the same' if first.texts == second.texts else 'another'}",
-            "no clock and the same text: the result cache can answer",
+            "the result cache can answer",
+            "no clock and the same text",
+            clock is None and first.texts == second.texts,
         ),
         Row(
             "idle tick after a pass",
             "asked ahead by the pass" if asked_ahead else "first to ask",
-            "asked ahead, with the same text: no warehouse is resumed for it",
+            "no warehouse is resumed for it",
+            "asked ahead, with the same text",
+            bool(asked_ahead),
         ),
     ]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
