@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from benchmarks.report import Row, publish
 from include.enrichment.catalogue import CATALOGUE, EnrichmentType
@@ -85,6 +86,7 @@ class Day:
     credits: float
 
 
+@cache
 def first_look(entry: EnrichmentType) -> int:
     """Statements of a mapped task that finds rows and none of an earlier look."""
     return len(list(needed_statements(render(entry.template, Settings()), _FirstLook())))
@@ -95,6 +97,7 @@ class _FirstLook(dict[str, bool]):
         return name not in OF_AN_EARLIER_LOOK
 
 
+@cache
 def statements_of(*names: str) -> int:
     """Statements of templates of ``include/sql/queue``."""
     return sum(len(list(needed_statements(render(f"queue/{name}.sql", Settings()), {}))) for name in names)
