@@ -24,7 +24,7 @@ STATEMENTS = [part for path in PATHS for part in statements(path)]
 SOURCES = sorted(str(path.relative_to(SQL_FOLDER)) for path in SQL_FOLDER.rglob("*.sql"))
 LONGEST_LINE = 140
 CONFIGURED = {"results", "enrichment", "account_usage"}
-SET_ELSEWHERE = {"target", "summary_columns", "joined_view", "joined_time", "times", "priority_bind"}
+SET_ELSEWHERE = {"target", "summary_columns", "joined_view", "joined_time", "times", "priority_bind", "chosen"}
 """What a template sets for those it extends or includes, and the name under which it imports the macros."""
 
 every_template = pytest.mark.parametrize("path", PATHS)
