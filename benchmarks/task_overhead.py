@@ -39,14 +39,15 @@ MAPPED = {NO_OP: "do_nothing", DAG_ID: "enrich"}
 RATIO_ALLOWED = 1.30
 _DAGS = Path(__file__).parent / "dags"
 _BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
-_TASKS_PER_RUN = 2.5  # at least, of the kinds of due_runs
+_TASKS_PER_RUN = 2.0  # at least, of the kinds of due_runs
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MEGABYTE = 1_000_000
 _SAMPLE_SECONDS = 0.5
 _PATIENCE_SECONDS = 1800.0
 _MAKE_DUE = (
     "UPDATE DELAYED_ENRICHMENT_TASKS SET STATUS = 'PENDING', ATTEMPTS = 0, REASON_CODE = NULL, CLAIM_TOKEN = NULL, "
-    "COMPLETED_AT = NULL, RECHECK_AT = NULL, DUE_AT = DATEADD('minute', -1, SYSDATE()) WHERE STATUS = 'COMPLETED'"
+    "COMPLETED_AT = NULL, RECHECK_AT = NULL, DUE_AT = DATEADD('minute', -1, SYSDATE()) "
+    "WHERE STATUS IN ('COMPLETED', 'SKIPPED')"
 )
 
 
@@ -156,20 +157,17 @@ def _costs(deployment: Deployment, tasks: int) -> dict[str, Cost]:
 def _cost(deployment: Deployment, dag_id: str, tasks: int) -> Cost:
     def mapped() -> list[dict[str, Any]]:
         instances = deployment.instances(dag_run_id, MAPPED[dag_id], dag_id)
-        return [item for item in instances if item["map_index"] >= 0 and item["queued_when"]]
-
-    def is_over() -> bool:
-        return all(item["end_date"] for item in found) if len(found := mapped()) == tasks else False
+        return [item for item in instances if item["map_index"] >= 0]
 
     dag_run_id = deployment.client.trigger(dag_id, {"tasks": tasks} if dag_id == NO_OP else {})
     deployment.wait(lambda: bool(mapped()), _PATIENCE_SECONDS)
     before = _used(deployment)  # the tasks before and after the mapped ones do not count
     with _task_memory(deployment.supervisor.running[SCHEDULER].pid) as samples:
-        deployment.wait(is_over, _PATIENCE_SECONDS)
+        deployment.wait(lambda: all(item["end_date"] for item in mapped()), _PATIENCE_SECONDS)
     used = {name: seconds - before[name] for name, seconds in _used(deployment).items()}
     state = deployment.client.wait_for_run(dag_run_id, deployment.supervisor, _PATIENCE_SECONDS, dag_id)
-    if state != "success":
-        raise RuntimeError(f"{dag_id} {dag_run_id} is {state}")
+    if state != "success" or len(mapped()) != tasks:
+        raise RuntimeError(f"{dag_id} {dag_run_id} is {state}, with {len(mapped())} mapped tasks for {tasks}")
     began = min(datetime.fromisoformat(item["queued_when"]) for item in mapped())
     ended = max(datetime.fromisoformat(item["end_date"]) for item in mapped())
     snowflake = used.pop(SNOWFLAKE)
