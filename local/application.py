@@ -28,6 +28,7 @@ from starlette.routing import Route
 from local.bindings import read_bindings
 from local.errors import SnowflakeError
 from local.faults import FaultList, Holds, StatementLog
+from local.plans import Plans
 from local.session import Account, Login, Session
 from local.storage import Storage
 from local.write_lock import WriteLock
@@ -51,7 +52,7 @@ class SnowflakeApplication:
         self._storage = storage
         self._user = user
         self._password = password
-        self._account = Account(storage, WriteLock(idle_limit_seconds), FaultList(), Holds(), StatementLog())
+        self._account = Account(storage, WriteLock(idle_limit_seconds), FaultList(), Holds(), StatementLog(), Plans())
         self._sessions: dict[str, Session] = {}
         self._session_ids = itertools.count(1)
         self._running: OrderedDict[str, asyncio.Future[dict[str, Any]]] = OrderedDict()

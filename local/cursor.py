@@ -9,6 +9,7 @@ from fakesnow.cursor import FakeSnowflakeCursor
 from sqlglot import Expr, exp
 
 from local.dialect_gaps import Context, close_gaps
+from local.plans import Translation
 from local.transactions import Transactions
 
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
@@ -20,17 +21,30 @@ class EmbeddedCursor(FakeSnowflakeCursor):
     context: Context
     transactions: Transactions
 
-    def run(self, statement: Expr, params: list[Any]) -> None:
+    def run(self, statement: Expr, params: list[Any]) -> Translation | None:
         """Run a statement.
 
         :param params: positional bind values
+        :returns: what ran; None: more than one statement
         :raises Exception: whatever fakesnow, sqlglot or DuckDB raises
         """
+        known = frozenset(self.context.temporary)
         expression = close_gaps(statement.copy(), self.context)
         self.check_db_and_schema(expression)
-        for part in self._transform_explode(expression):
+        parts = self._transform_explode(expression)
+        for part in parts:
             transformed = self._transform(part, params)
-            self._execute(transformed, params if transformed.find(exp.Placeholder) else None)
+            if isinstance(transformed, exp.Merge):
+                transformed.set("returning", exp.Returning(expressions=[exp.column("merge_action")]))
+            created = frozenset(self.context.temporary) - known
+            translation = Translation(transformed, transformed.sql(dialect="duckdb"), created)
+            self._execute(translation.runnable(), params if transformed.find(exp.Placeholder) else None)
+        return translation if len(parts) == 1 else None
+
+    def run_translated(self, translation: Translation) -> None:
+        """Run what an earlier statement of the same shape has taught, see :mod:`local.plans`."""
+        self.context.temporary.update(translation.temporary)
+        self._execute(translation.runnable())
 
     def _transform_explode(self, expression: Expr) -> list[Expr]:
         # fakesnow takes MERGE apart and loses source columns inside expressions; DuckDB has a MERGE of its own.
@@ -50,8 +64,11 @@ class EmbeddedCursor(FakeSnowflakeCursor):
         if isinstance(transformed, _WRITES):
             self.transactions.record(transformed.sql(dialect="duckdb"), params)
 
+    def _describe_last_sql(self) -> list[Any]:
+        # as it was run: fakesnow parses it anew
+        return self._duck_conn.execute(f"DESCRIBE {self._last_sql}", self._last_params).fetchall()
+
     def _execute_merge(self, merge: exp.Merge, params: Any) -> None:
-        merge.set("returning", exp.Returning(expressions=[exp.column("merge_action")]))
         super()._execute(merge, params)
         assert self._arrow_table is not None
         actions = self._arrow_table.column(0).to_pylist()

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from local.cursor import EmbeddedCursor
 from local.dialect_gaps import Context, Statement, parse
 from local.errors import CANCELED, STATEMENT_TIMEOUT, SnowflakeError, find_missing_object, translate
 from local.faults import Fault, FaultList, Holds, StatementLog
+from local.plans import Occurrence, Plans, Translation
 from local.results import Result, describe, encode_counts, encode_table
 from local.storage import Storage
 from local.transactions import Transactions
@@ -46,6 +48,7 @@ class Account:
     faults: FaultList
     holds: Holds
     log: StatementLog
+    plans: Plans
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,15 @@ class Session:
                 fault = self.account.faults.take(text)
                 self._apply(fault, watch)
                 self._hold_if(fault, "before", text, client_port, watch)
-                statement = parse(text)
-                result = self._run(statement, rows, watch)
+                context = self._context()
+                occurrence = self.account.plans.occurrence(text, context) if not any(rows) else None
+                known = occurrence and self.account.plans.find(occurrence, context)
+                if known:
+                    statement, translation = known
+                    result = self._run_translated(statement, translation, context, watch)
+                else:
+                    statement = parse(text)
+                    result = self._run(statement, rows, occurrence, watch)
                 self._hold_if(fault, "after", text, client_port, watch)
                 rows_sent, bytes_sent = result.rows, result.size
                 return result
@@ -202,13 +212,36 @@ class Session:
             tag = str(self.parameters["QUERY_TAG"])
             self.account.holds.keep(self.session_id, tag, text, client_port, watch.wait)
 
-    def _run(self, statement: Statement, rows: list[list[Any]], watch: Watch) -> Result:
+    def _run_translated(self, statement: Statement, translation: Translation, context: Context, watch: Watch) -> Result:
+        cursor = self._cursor(context)
+        with self._scope(statement.expression, watch):
+            cursor.run_translated(translation)
+            watch.check()
+        return self._result(cursor, statement.expression, None)
+
+    def _run(self, statement: Statement, rows: list[list[Any]], occurrence: Occurrence | None, watch: Watch) -> Result:
         expression = statement.expression
         if (reply := session_statements.run(self, statement)) is not None:
-            expression = reply
-        cursor = self._cursor()
-        lock_timeout = float(self.parameters["LOCK_TIMEOUT"])
+            expression, occurrence = reply, None
+        context = self._context()
+        cursor = self._cursor(context)
         total = 0
+        with self._scope(expression, watch):
+            parts = self._parts(expression, statement.or_alter)
+            for row in rows or [[]]:
+                for part in parts:
+                    translation = cursor.run(part, row)
+                    watch.check()
+                total += cursor.rowcount or 0
+        if isinstance(expression, _DDL) and not self._is_temporary(expression):
+            self.account.plans.forget()
+        elif occurrence is not None and translation is not None and len(parts) == 1:
+            self.account.plans.learn(occurrence, context, statement, translation)
+        return self._result(cursor, expression, total if len(rows) > 1 else None)
+
+    def _scope(self, expression: exp.Expr, watch: Watch) -> AbstractContextManager[None]:
+        """The locks and the transaction in which a statement runs."""
+        lock_timeout = float(self.parameters["LOCK_TIMEOUT"])
         if self._is_temporary(expression):
             # A temporary table concerns nobody else, so it needs no lock; as DDL it commits all the same.
             self.transactions.commit()
@@ -221,13 +254,7 @@ class Session:
             scope = self.transactions.reading()
         if not isinstance(expression, (exp.Rollback, exp.Commit)):
             self.transactions.raise_if_lost()
-        with scope:
-            for row in rows or [[]]:
-                for part in self._parts(expression, statement.or_alter):
-                    cursor.run(part, row)
-                    watch.check()
-                total += cursor.rowcount or 0
-        return self._result(cursor, expression, total if len(rows) > 1 else None)
+        return scope
 
     def _parts(self, expression: exp.Expr, or_alter: bool) -> list[exp.Expr]:
         if not (or_alter and isinstance(expression, exp.Create) and isinstance(expression.this, exp.Schema)):
@@ -243,10 +270,10 @@ class Session:
     def _is_temporary(self, expression: exp.Expr) -> bool:
         return isinstance(expression, exp.Create) and expression.find(exp.TemporaryProperty) is not None
 
-    def _cursor(self) -> EmbeddedCursor:
+    def _cursor(self, context: Context) -> EmbeddedCursor:
         cursor = EmbeddedCursor(self.connection, self.connection._duck_conn)
         cursor.transactions = self.transactions
-        cursor.context = self._context()
+        cursor.context = context
         return cursor
 
     def _context(self) -> Context:
