@@ -48,6 +48,8 @@ def test_a_connection_dropped_in_the_middle_of_a_statement_loses_and_doubles_not
     given = {
         "QUERY_EXECUTIONS": [{"QUERY_ID": name} for name in QUERIES],
         "QUERY_HISTORY": [{"QUERY_ID": name, "PARTITIONS_SCANNED": 3} for name in QUERIES],
+        # of an earlier look: without it there is nothing to delete
+        "QUERY_EXECUTION_METRICS": [{"QUERY_ID": QUERIES[0]}],
     }
     task = load_claimed_task(account, given, Moment.current(), "QUERY_HISTORY")
     account.put_faults([{"match": match, "hold": hold, "times": 1}])
