@@ -39,11 +39,12 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @pytest.fixture
 def variable(deployment: Deployment) -> Any:
     """Sets an Airflow Variable for one test."""
-    names: list[str] = []
+    names: set[str] = set()
 
     def put(name: str, value: str) -> None:
-        names.append(name)
-        deployment.client.request("POST", "/api/v2/variables", json={"key": name, "value": value})
+        method, path = ("PATCH", f"/api/v2/variables/{name}") if name in names else ("POST", "/api/v2/variables")
+        names.add(name)
+        deployment.client.request(method, path, json={"key": name, "value": value})
 
     yield put
     for name in names:

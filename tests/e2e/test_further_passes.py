@@ -155,7 +155,9 @@ def test_a_full_batch_starts_the_next_pass_at_once(deployment: Deployment, varia
     assert deployment.job("dynamic-settled")["STATUS"] == "COMPLETED"
 
 
-def test_the_off_switch_claims_nothing_and_says_so(deployment: Deployment, variable: Any) -> None:
+def test_the_off_switch_claims_nothing_and_says_so_and_the_pass_after_it_catches_up(
+    deployment: Deployment, variable: Any
+) -> None:
     variable("FLAKEBENCH_ENRICHMENT_ENABLED", "false")
     deployment.requeue("dynamic-settled", "QUERY_HISTORY")
     dag_run_id, state = deployment.run_pass()
@@ -164,3 +166,8 @@ def test_the_off_switch_claims_nothing_and_says_so(deployment: Deployment, varia
     assert "FLAKEBENCH_ENRICHMENT_ENABLED is false" in deployment.log(dag_run_id, "claim_due_tasks", -1, 1)
     assert deployment.task("dynamic-settled", "QUERY_HISTORY")["STATUS"] == "PENDING"
     assert deployment.task("dynamic-settled", "QUERY_HISTORY")["CLAIM_TOKEN"] is None
+
+    variable("FLAKEBENCH_ENRICHMENT_ENABLED", "true")
+    deployment.run_pass()
+    deployment.wait_until_quiet()
+    assert deployment.task("dynamic-settled", "QUERY_HISTORY")["STATUS"] == "COMPLETED"
