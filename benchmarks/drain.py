@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks import origin_plan
 from benchmarks.cpu import cpu_seconds
-from benchmarks.due_runs import MOST_RUNS, due_runs
+from benchmarks.due_runs import MOST_RUNS, WARM_UP, due_runs
 from benchmarks.memory import GROWTH_ALLOWED, SLACK_MB, Sample, growth, sampled
 from benchmarks.passes import Pass, passes_of
 from benchmarks.report import Row, publish
@@ -37,6 +37,9 @@ from local.sample.runs import SampleRun
 from local.sample_account import truth
 
 JOBS = (34, 100)
+PARALLELISM = "12"
+"""The pool's eight slots and four for the tasks beside them (docs/scale.md)."""
+
 MOST_SECONDS = {34: 45.0}
 """Largest time allowed for a backlog of so many jobs, from its first claim until its last job is settled, seconds."""
 
@@ -90,7 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drain", description=__doc__)
     parser.add_argument(
-        "--jobs", type=int, nargs="+", default=JOBS, help=f"runs that are due at once; in all at most {MOST_RUNS}"
+        "--jobs",
+        type=int,
+        nargs="+",
+        default=JOBS,
+        help=f"runs that are due at once; in all at most {MOST_RUNS - WARM_UP}",
     )
     parser.add_argument("--postgres", action="store_true", help="PostgreSQL as Airflow's database, not SQLite")
     parser.add_argument(
@@ -108,7 +115,12 @@ def main(arguments: list[str] | None = None) -> int:
                 others = {name: process.pid for name, process in supervisor.running.items()}
             # a pass begins when all runs are there, and no other DAG takes part
             deployment = stack.enter_context(
-                deploy(folder, database_url=url, AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="True")
+                deploy(
+                    folder,
+                    database_url=url,
+                    AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="True",
+                    AIRFLOW__CORE__PARALLELISM=PARALLELISM,
+                )
             )
             leaders = {name: process.pid for name, process in deployment.supervisor.running.items()} | others
             rows, wrong = measure(deployment, leaders, options.jobs, options.compared)
@@ -134,9 +146,9 @@ def measure(
     :param compared: about so many runs are held against the ground truth
     :returns: the figures; and the first lines about what was lost, failed or differs, empty when nothing is
     """
-    now, total = datetime.now(UTC), sum(sizes)
+    now, total = datetime.now(UTC), WARM_UP + sum(sizes)
     backlogs: list[Backlog] = []
-    for jobs in sizes:
+    for jobs in (WARM_UP, *sizes):
         first = sum(item.jobs for item in backlogs)
         draw = random.Random(jobs)
         chosen: list[SampleRun] = []
@@ -150,8 +162,9 @@ def measure(
     wrong = lost_or_failed(deployment, passes, total)
     chosen = [run for backlog in backlogs for run in backlog.runs]
     differing = compare(deployment, chosen, now)
-    rows = [row for backlog in backlogs for row in figures(backlog, backlogs[0])]
-    rows += origin_figures(deployment, backlogs)
+    _, *measured = backlogs
+    rows = [row for backlog in measured for row in figures(backlog, measured[0])]
+    rows += origin_figures(deployment, measured)
     repeated = sum(item.repeated for item in passes)
     rows += [
         Row("lost jobs, failed tasks", f"{len(wrong)}", f"{repeated} tries repeated", "0", not wrong),
@@ -162,7 +175,7 @@ def measure(
             f"{len(chosen)}",
             not differing,
         ),
-        *memory_figures(max(backlogs, key=lambda item: len(item.passes))),
+        *memory_figures(max(measured, key=lambda item: len(item.passes))),
     ]
     return rows, [*wrong, *differing][:20]
 

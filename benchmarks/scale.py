@@ -48,8 +48,8 @@ class Assumptions:
     lock_seconds: float = 0.5
     tries_per_task: float = 1.25
     pass_seconds: float = 15.0
-    start_seconds: float = 0.2
-    start_ratio: float = 1.3
+    start_seconds: float = 0.3
+    start_ratio: float = 1.4
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def generated() -> str:
                 (
                     "starting a task, 2 cores",
                     f"{assumed.start_ratio} x a task without work, {assumed.start_seconds} s",
-                    f"the bar of `make bench`; at most {capacity.by_machine:.1f} tries/s",
+                    f"`make bench`, rounded up; at most {capacity.by_machine:.1f} tries/s",
                 ),
                 ("batch, schedule, pool", _defaults(), "defaults of the package"),
             ],

@@ -13,7 +13,6 @@ that were equal so far and of which the translation has one.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import re
 import threading
@@ -79,8 +78,11 @@ class Translation:
     temporary: frozenset[tuple[str, str, str]] = frozenset()
 
     def runnable(self) -> Expr:
-        """The expression, which says that it is the text; nothing of the one that is kept changes when it runs."""
-        expression = copy.copy(self.expression)
+        """The expression, which says that it is the text; arguments of the one that is kept stay when it runs.
+
+        ``copy.copy`` would copy the whole tree.
+        """
+        expression = type(self.expression)(**self.expression.args)
         expression.sql = lambda *_, **__: self.text  # type: ignore[method-assign]
         return expression
 

@@ -46,6 +46,8 @@ class Storage:
         for name in sorted({*INITIAL_DATABASES, *(file.stem for file in directory.glob("*.db"))}):
             self._attach(name)
         create_schemas(self.instance.duck_conn)
+        # Sessions share the cores already; for small tables a second thread of one statement costs more than it saves.
+        self.instance.duck_conn.execute("SET threads = 1")
 
     def _attach(self, name: str) -> None:
         connection = self.instance.duck_conn
