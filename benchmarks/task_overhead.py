@@ -271,16 +271,12 @@ def figures(with_preload: dict[str, Cost], without: dict[str, Cost]) -> list[Row
                 f"{memory.private:.0f} MB private, {memory.shared:.0f} MB shared",
             )
         )
-    ratio = enrichment.ratio(no_op)
-    rows.append(
-        Row(
-            "mapped enrichment / mapped no-op",
-            f"{ratio:.2f}",
-            "CPU seconds, Snowflake's subtracted",
-            f"<= {RATIO_ALLOWED:.2f}",
-            ratio <= RATIO_ALLOWED,
-        )
-    )
+    for ratio, compared in (
+        (enrichment.wall_ratio(no_op), "wall clock, less Snowflake's CPU time by core"),
+        (enrichment.ratio(no_op), "CPU seconds, Snowflake's subtracted"),
+    ):
+        bar = f"<= {RATIO_ALLOWED:.2f}"
+        rows.append(Row("mapped enrichment / mapped no-op", f"{ratio:.2f}", compared, bar, ratio <= RATIO_ALLOWED))
     return rows
 
 
