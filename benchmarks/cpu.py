@@ -16,13 +16,16 @@ def cpu_seconds(leaders: Mapping[str, int]) -> dict[str, float]:
     return {name: _of_tree(pid) for name, pid in leaders.items()}
 
 
-def _of_tree(pid: int) -> float:
-    total = 0.0
+def process_seconds(pid: int) -> float:
+    """CPU seconds, user and system, of a process and of its children that have ended; 0 when it is gone."""
     with suppress(psutil.NoSuchProcess):
-        leader = psutil.Process(pid)
-        for process in (leader, *leader.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                # of children, those that have ended and were waited for
-                total += times.user + times.system + times.children_user + times.children_system
-    return total
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system + times.children_user + times.children_system)
+    return 0.0
+
+
+def _of_tree(pid: int) -> float:
+    with suppress(psutil.NoSuchProcess):
+        started = psutil.Process(pid).children(recursive=True)
+        return sum(process_seconds(one) for one in (pid, *(process.pid for process in started)))
+    return 0.0

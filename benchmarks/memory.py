@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,18 +68,29 @@ def sampled(leaders: Mapping[str, int]) -> Iterator[dict[str, list[Sample]]]:
     :returns: filled meanwhile: samples by kind
     """
     found: dict[str, list[Sample]] = defaultdict(list)
+
+    def look() -> None:
+        for name, pid in leaders.items():
+            for kind, processes in _kinds(name, pid):
+                found[kind].append(_sample(processes))
+
+    with repeated(look, _SECONDS):
+        yield found
+
+
+@contextmanager
+def repeated(look: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Call something every so many seconds in a thread until the end of the context."""
     stop = threading.Event()
 
     def watch() -> None:
-        while not stop.wait(_SECONDS):
-            for name, pid in leaders.items():
-                for kind, processes in _kinds(name, pid):
-                    found[kind].append(_sample(processes))
+        while not stop.wait(seconds):
+            look()
 
     thread = threading.Thread(target=watch, name="memory", daemon=True)
     thread.start()
     try:
-        yield found
+        yield
     finally:
         stop.set()
         thread.join()
@@ -104,14 +115,21 @@ def growth(samples: Iterable[Sample], first: tuple[datetime, datetime], last: tu
 def _kinds(name: str, pid: int) -> Iterator[tuple[str, list[psutil.Process]]]:
     with suppress(psutil.NoSuchProcess):
         leader = psutil.Process(pid)
-        started = leader.children(recursive=True)
         if name != SCHEDULER:
-            yield name, [leader, *started]
+            yield name, [leader, *leader.children(recursive=True)]
             return
-        workers = leader.children()
         yield name, [leader]
-        yield EXECUTOR, workers
-        yield TASKS, [process for process in started if process not in workers]
+        yield EXECUTOR, leader.children()
+        yield TASKS, task_processes(pid)
+
+
+def task_processes(scheduler: int) -> list[psutil.Process]:
+    """What the workers of a scheduler's executor have started."""
+    with suppress(psutil.Error):
+        leader = psutil.Process(scheduler)
+        workers = leader.children()
+        return [process for process in leader.children(recursive=True) if process not in workers]
+    return []
 
 
 def _sample(processes: Iterable[psutil.Process]) -> Sample:

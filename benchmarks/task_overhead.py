@@ -14,7 +14,6 @@ import signal
 import statistics
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,7 +23,9 @@ from typing import Any
 
 import psutil
 
+from benchmarks.cpu import process_seconds
 from benchmarks.due_runs import WARM_UP, due_runs
+from benchmarks.memory import repeated, task_processes
 from benchmarks.report import Row, publish
 from local.airflow_home import DAG_ID, SCHEDULER
 from local.deployment import Deployment, deploy
@@ -40,7 +41,6 @@ RATIO_ALLOWED = 1.30
 _DAGS = Path(__file__).parent / "dags"
 _BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 _TASKS_PER_RUN = 2.0  # at least, of the kinds of due_runs
-_TICKS = os.sysconf("SC_CLK_TCK")
 _MEGABYTE = 1_000_000
 _SAMPLE_SECONDS = 0.5
 _PATIENCE_SECONDS = 1800.0
@@ -199,51 +199,27 @@ def _used(deployment: Deployment) -> dict[str, float]:
     leaders = {name: process.pid for name, process in deployment.supervisor.running.items()}
     scheduler = leaders[SCHEDULER]
     return {
-        "tasks": sum(_cpu_seconds(pid) for pid in members(scheduler) - {scheduler}),
-        TASK_API: sum(_cpu_seconds(pid) for pid in members(leaders[TASK_API])),
-        SNOWFLAKE: sum(_cpu_seconds(pid) for pid in members(leaders[SNOWFLAKE])),
+        "tasks": sum(process_seconds(pid) for pid in members(scheduler) - {scheduler}),
+        TASK_API: sum(process_seconds(pid) for pid in members(leaders[TASK_API])),
+        SNOWFLAKE: sum(process_seconds(pid) for pid in members(leaders[SNOWFLAKE])),
     }
-
-
-def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process, and of its children that have ended and were waited for."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(field) for field in fields[11:15]) / _TICKS
-    return 0.0
 
 
 @contextmanager
 def _task_memory(scheduler: int) -> Iterator[list[tuple[float, float, float]]]:
     """Sample the task processes until the end of the context: PSS, shared and private MB of each."""
     found: list[tuple[float, float, float]] = []
-    stop = threading.Event()
 
-    def watch() -> None:
-        while not stop.wait(_SAMPLE_SECONDS):
-            for process in _task_processes(scheduler):
-                with suppress(psutil.Error):
-                    memory: Any = process.memory_full_info()
-                    if memory.rss:
-                        private = memory.uss / _MEGABYTE
-                        found.append((memory.pss / _MEGABYTE, memory.rss / _MEGABYTE - private, private))
+    def look() -> None:
+        for process in task_processes(scheduler):
+            with suppress(psutil.Error):
+                memory: Any = process.memory_full_info()
+                if memory.rss:
+                    private = memory.uss / _MEGABYTE
+                    found.append((memory.pss / _MEGABYTE, memory.rss / _MEGABYTE - private, private))
 
-    thread = threading.Thread(target=watch, name="memory", daemon=True)
-    thread.start()
-    try:
+    with repeated(look, _SAMPLE_SECONDS):
         yield found
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _task_processes(scheduler: int) -> list[psutil.Process]:
-    """Children of the executor's workers."""
-    with suppress(psutil.Error):
-        leader = psutil.Process(scheduler)
-        workers = leader.children()
-        return [process for process in leader.children(recursive=True) if process not in workers]
-    return []
 
 
 def figures(with_preload: dict[str, Cost], without: dict[str, Cost]) -> list[Row]:

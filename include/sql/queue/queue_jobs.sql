@@ -19,6 +19,7 @@ USING (
 
   {% include 'queue/_duplicate_jobs.sql' %}
 
+  {% for jobs_to_add in ['new_jobs', 'purged_jobs'] -%}
   SELECT
     JOB_ID,
     TEST_ID,
@@ -30,21 +31,9 @@ USING (
     STATUS,
     CREATED_AT,
     NULL AS DUPLICATE_MESSAGE
-  FROM new_jobs
+  FROM {{ jobs_to_add }}
   UNION ALL
-  SELECT
-    JOB_ID,
-    TEST_ID,
-    RUN_ID,
-    TEST_END_TIME,
-    EARLIEST_ENRICHMENT_TIME,
-    TABLE_TYPE,
-    ENRICHMENT_TYPES,
-    STATUS,
-    CREATED_AT,
-    NULL AS DUPLICATE_MESSAGE
-  FROM purged_jobs
-  UNION ALL
+  {% endfor -%}
   SELECT
     JOB_ID,
     NULL AS TEST_ID,
