@@ -201,6 +201,20 @@ def current() -> Settings:
     return parse({name: value for name, value in found.items() if value is not None})
 
 
+def of_server() -> Settings:
+    """The settings of now, as the API server reads them: a process that lives on when a Variable changes.
+
+    It has no task supervisor that could list the Variables, so each is looked up, which costs it no HTTP call.
+
+    :raises ConfigurationError: a Variable or environment variable has an unusable value
+    """
+    from airflow.sdk import Variable
+
+    names = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    found = {name: Variable.get(name, default=None) for name in names}
+    return parse({name: value for name, value in found.items() if value is not None})
+
+
 def parse(variables: dict[str, str] | None = None) -> Settings:
     """The settings from the environment, overridden by Airflow Variables.
 

@@ -1,0 +1,1 @@
+"""The page "Enrichment" and its API: a FastAPI application that reads through ``include/enrichment/page``."""
