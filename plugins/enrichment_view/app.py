@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from enrichment_view import api, assets, documentation, pages, problems
+from enrichment_view import airflow_links, api, assets, documentation, health_api, pages, problems, retry_api
 from enrichment_view.headers import SecurityHeaders
 from enrichment_view.security import may_see_plugins, may_see_runs
 
@@ -13,11 +13,14 @@ API_PREFIX = "/api/v1"
 DATA_ROUTERS: tuple[APIRouter, ...] = (
     # API: JSON below /api/v1
     api.router,
+    retry_api.router,
+    health_api.router,
     documentation.router,
 )
 PAGE_ROUTERS: tuple[APIRouter, ...] = (
     # HTML below /
     pages.router,
+    airflow_links.router,
 )
 
 

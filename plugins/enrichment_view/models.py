@@ -96,20 +96,43 @@ class RunStatusReply(Reply):
     """Where the enrichment of a run stands; the fields of the original plan, and those that it lacked."""
 
     test_id: str
-    status: str
-    queue_status: str | None = Field(description="The roll-up of the tasks, as the queue knows it")
+    status: str = Field(description="PENDING, IN_PROGRESS, COMPLETED, FAILED, SKIPPED, NOT_APPLICABLE or NOT_QUEUED")
+    queue_status: str | None = Field(description="The same; null while there is no job")
     earliest_enrichment_time: datetime | None = Field(description="When the next pending type is due")
-    minutes_remaining: float | None = Field(description="Until then, by Snowflake's clock when it was read")
+    minutes_remaining: float | None = Field(description="Until then; 0: it is due")
+    full_at: datetime | None = Field(description="When the last pending type is due")
     enrichment_types: list[str]
     completed_types: list[str]
-    completed_at: datetime | None
+    completed_at: datetime | None = Field(description="Null while a type is not settled")
     last_error: str | None
     attempts: int
-    full_at: datetime | None = Field(description="When the last pending type is due")
+    state: State = Field(description="As `status`, but PARTIAL where types both failed and completed")
+    is_moving: bool = Field(description="Whether it will change by itself, so that asking again is worth it")
+    server_time: datetime = Field(description="Snowflake's clock when it was read")
     badge: BadgeModel
     tasks: list[TaskModel]
 
     @classmethod
     def of(cls, run: Run) -> Self:
         """From the run that was read."""
-        raise NotImplementedError
+        status = run.state.status
+        return cls(
+            data_complete=run.data_complete,
+            data_available_until=run.data_available_until,
+            test_id=run.run_id,
+            status=status,
+            queue_status=None if run.state is State.NOT_QUEUED else status,
+            earliest_enrichment_time=run.next_due_at,
+            minutes_remaining=run.minutes_remaining,
+            full_at=run.full_at,
+            enrichment_types=[task.enrichment_type for task in run.tasks],
+            completed_types=[task.enrichment_type for task in run.of_status("COMPLETED")],
+            completed_at=run.completed_at,
+            last_error=run.last_error,
+            attempts=max((task.attempts for task in run.tasks), default=0),
+            state=run.state,
+            is_moving=run.state.is_moving,
+            server_time=run.read_at,
+            badge=BadgeModel.model_validate(run.badge),
+            tasks=[TaskModel.model_validate(task) for task in run.tasks],
+        )

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from enrichment_view.rendering import is_partial, render
-from include.enrichment.page.unavailable import Cause, Unavailable
+from include.enrichment.page.unavailable import Unavailable
 from include.enrichment.selection import RefusedError
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,12 @@ READ_RESPONSES: dict[int | str, dict[str, Any]] = {
 """For ``APIRouter(responses=...)`` of every router of the API."""
 
 NOT_FOUND_RESPONSE: dict[int | str, dict[str, Any]] = {404: _response("There is no run of that id")}
+
+
+RETRY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    409: _response("Nothing can be retried; says why, and what to do instead"),
+    415: _response("The body is not JSON"),
+}
 
 
 class NotFoundError(HTTPException):
@@ -151,6 +157,3 @@ def _defect(request: Request, error: Exception) -> Response:
         next_action="Report it with those lines of the log.",
     )
     return _reply(request, problem)
-
-
-__all__ = ["NOT_FOUND_RESPONSE", "READ_RESPONSES", "Cause", "NotFoundError", "Problem", "install", "router"]

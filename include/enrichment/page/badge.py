@@ -26,6 +26,11 @@ class State(StrEnum):
         return self in {State.NOT_QUEUED, State.PENDING, State.IN_PROGRESS}
 
     @property
+    def status(self) -> str:
+        """In the words of the queue, which calls a job of which a type failed COMPLETED."""
+        return "COMPLETED" if self is State.PARTIAL else str(self)
+
+    @property
     def is_retriable(self) -> bool:
         """Whether something of it failed."""
         return self in {State.PARTIAL, State.FAILED}

@@ -126,6 +126,7 @@ class Reader:
 
     def hook(self) -> SnowflakeHook:
         """The hook of the package, with the timeouts of the page."""
+        _import_provider()
         seconds = min(PAGE_TIMEOUT_SECONDS, self.settings.statement_timeout_seconds)
         bounded = self.settings.model_copy(update={"statement_timeout_seconds": seconds})
         return open_hook(self.conn_id, bounded, lock_timeout_seconds=PAGE_LOCK_TIMEOUT_SECONDS)
@@ -180,6 +181,13 @@ class Reader:
         except Exception:  # queue.Full: enough are kept
             _close(session)
         return rows
+
+
+@cached({}, lock=threading.Lock())
+def _import_provider() -> None:
+    """Import once what threads must not import side by side: modules of the provider import each other."""
+    import airflow.providers.snowflake.hooks.snowflake  # noqa: F401
+    import snowflake.connector  # noqa: F401
 
 
 def _in_utc(row: Row) -> Row:

@@ -74,6 +74,7 @@ class Run:
     """A run as the list shows it.
 
     :param job_error: of its job, where that has no tasks
+    :param read_at: Snowflake's clock when it was read
     """
 
     run_id: str
@@ -87,6 +88,7 @@ class Run:
     job_error: str | None
     tasks: tuple[Task, ...]
     badge: Badge
+    read_at: datetime
 
     @classmethod
     def from_rows(cls, rows: Sequence[Row]) -> Self:
@@ -106,6 +108,7 @@ class Run:
             job_error=first["JOB_ERROR"],
             tasks=tasks,
             badge=badge(standing(state, tasks, first["IMMEDIATE_STATUS"], first["RUN_STATUS"]), first["SERVER_TIME"]),
+            read_at=first["SERVER_TIME"],
         )
 
     def of_status(self, *statuses: str) -> tuple[Task, ...]:
@@ -126,6 +129,32 @@ class Run:
     def least_covered(self) -> Task | None:
         """The type of which the smallest share is there."""
         return min((task for task in self.tasks if task.coverage is not None), key=_coverage, default=None)
+
+    @property
+    def next_due_at(self) -> datetime | None:
+        """When the first of its pending types is due."""
+        return earliest(task.due_at for task in self.of_status("PENDING"))
+
+    @property
+    def minutes_remaining(self) -> float | None:
+        """Until then, when it was read; 0: it is due."""
+        if self.next_due_at is None:
+            return None
+        return round(max(0.0, (self.next_due_at - self.read_at).total_seconds() / 60), 1)
+
+    @property
+    def completed_at(self) -> datetime | None:
+        """When the last of its types settled; None while one has not."""
+        return None if self.state.is_moving else latest(task.completed_at for task in self.tasks)
+
+    @property
+    def last_error(self) -> str | None:
+        """What failed, else what waits after an error, as the job's roll-up says it."""
+        for status in ("FAILED", "PENDING"):
+            told = [f"{task.enrichment_type}: {task.last_error}" for task in self.of_status(status) if task.last_error]
+            if told:
+                return f"{'Partial success: ' if self.state is State.PARTIAL else ''}{'; '.join(told)}"
+        return None if self.tasks else self.job_error
 
     @property
     def full_at(self) -> datetime | None:

@@ -29,6 +29,7 @@ class Cause(StrEnum):
     MISSING_GRANT = "missing-grant"
     NOT_SET_UP = "not-set-up"
     CONFIGURATION = "configuration"
+    BUSY = "busy"
     REFUSED = "statement-refused"
 
 
@@ -38,6 +39,7 @@ _TITLES = {
     Cause.MISSING_GRANT: "A privilege is missing",
     Cause.NOT_SET_UP: "The tables of the enrichment are not there yet",
     Cause.CONFIGURATION: "A setting has to be corrected",
+    Cause.BUSY: "Another pass holds the queue",
     Cause.REFUSED: "Snowflake could not answer",
 }
 
@@ -64,7 +66,7 @@ class Unavailable(Exception):  # noqa: N818 - a state of the deployment, not a d
     @property
     def is_passing(self) -> bool:
         """Whether it may go away by itself, so that asking again is worth it."""
-        return self.cause in {Cause.UNREACHABLE, Cause.REFUSED}
+        return self.cause in {Cause.UNREACHABLE, Cause.BUSY, Cause.REFUSED}
 
     def __str__(self) -> str:
         return f"{self.title}: {self.detail} {self.next_action}"
@@ -97,6 +99,8 @@ def explain(error: BaseException, settings: Settings, *, role: str | None, conn_
     verdict = verdict or UNLISTED
     if verdict.reason_code == "NETWORK":
         return Unavailable(Cause.UNREACHABLE, detail, verdict.next_action)
+    if verdict.reason_code == "LOCKED":
+        return Unavailable(Cause.BUSY, detail, "Nothing was changed; try again in a minute.")
     is_passing = verdict.error_class is ErrorClass.TRANSIENT and number != _NO_WAREHOUSE
     action = "The page asks again; if it stays so, run the DAG enrichment_setup." if is_passing else verdict.next_action
     return Unavailable(Cause.REFUSED if is_passing else Cause.CONFIGURATION, detail, action)
