@@ -131,7 +131,7 @@ class RunStatusReply(Reply):
             last_error=run.last_error,
             attempts=max((task.attempts for task in run.tasks), default=0),
             state=run.state,
-            is_moving=run.state.is_moving,
+            is_moving=run.is_moving,
             server_time=run.read_at,
             badge=BadgeModel.model_validate(run.badge),
             tasks=[TaskModel.model_validate(task) for task in run.tasks],

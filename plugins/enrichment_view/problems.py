@@ -10,8 +10,10 @@ from uuid import uuid4
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.routing import Match
 
 from enrichment_view.rendering import is_partial, render
 from include.enrichment.page.unavailable import Unavailable
@@ -78,9 +80,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _defect)
 
 
-@router.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def nothing_here(path: str) -> Response:
-    """A path that nothing serves: 404, but only for who is logged in."""
+@router.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def nothing_here(request: Request, path: str) -> Response:
+    """A path that nothing serves, or not with this method: 404 or 405, but only for who is logged in."""
+    others = [
+        route for route in request.app.routes if isinstance(route, APIRoute) and route.endpoint is not nothing_here
+    ]
+    matching = [route for route in others if route.matches(request.scope)[0] is not Match.NONE]
+    if allowed := sorted({method for route in matching for method in route.methods}):
+        raise HTTPException(
+            HTTPStatus.METHOD_NOT_ALLOWED, f"Use {' or '.join(allowed)}.", headers={"Allow": ", ".join(allowed)}
+        )
     raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such page.")
 
 

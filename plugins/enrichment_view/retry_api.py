@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from enrichment_view.api import PageReader, RunId
 from enrichment_view.models import BadgeModel, Reply
-from enrichment_view.problems import NOT_FOUND_RESPONSE, READ_RESPONSES, RETRY_RESPONSES
+from enrichment_view.problems import NOT_FOUND_RESPONSE, READ_RESPONSES, RETRY_RESPONSES, NotFoundError
 from enrichment_view.security import User, comes_from_our_page, may_retry
 from include.enrichment.catalogue import CATALOGUE
 from include.enrichment.page.reader import Reader
 from include.enrichment.page.retries import DAG_ID, Requeued, requeue
-from include.enrichment.page.runs import RunFilter, list_runs
+from include.enrichment.page.runs import RunFilter, find_run, list_runs
+from include.enrichment.selection import RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,12 @@ class RetryReply(Reply):
 @router.post("/runs/{run_id}/retry", status_code=status.HTTP_202_ACCEPTED, responses=NOT_FOUND_RESPONSE)
 def retry_run(run_id: RunId, reader: PageReader, user: User, body: Annotated[RetryRequestBody, Body()]) -> RetryReply:
     """Retry what failed of one run; refused with the reason when nothing did."""
-    return _retry(reader, user, [run_id], body)
+    try:
+        return _retry(reader, user, [run_id], body)
+    except RefusedError:
+        if find_run(reader, run_id) is None:
+            raise NotFoundError("run", run_id) from None
+        raise
 
 
 @router.post("/retries", status_code=status.HTTP_202_ACCEPTED)
@@ -86,7 +92,8 @@ def _retry(reader: Reader, user: Any, run_ids: list[str], body: RetryRequestBody
     dag_run_id = f"page__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00_{uuid4().hex[:8]}"
     done = requeue(reader, conf, dag_run_id)
     message = _trigger(dag_run_id, conf, user.get_name())
-    found = list_runs(reader, RunFilter(run_ids=tuple(run_ids)), limit=MAX_RUNS, fresh=True)
+    named = tuple(dict.fromkeys((*done.requeued, *done.refused)))
+    found = list_runs(reader, RunFilter(run_ids=named), limit=MAX_RUNS, fresh=True)
     badges = {run.run_id: BadgeModel.model_validate(run.badge) for run in found.runs}
     return RetryReply(
         data_complete=found.data_complete,
@@ -101,7 +108,7 @@ def _retry(reader: Reader, user: Any, run_ids: list[str], body: RetryRequestBody
                 refused=done.refused.get(run_id),
                 badge=badges.get(run_id),
             )
-            for run_id in run_ids
+            for run_id in named
         ],
     )
 

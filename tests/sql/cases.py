@@ -36,6 +36,7 @@ from include.enrichment import queue
 from include.enrichment.errors import ClaimLostError, EnrichmentError
 from include.enrichment.failures import AttemptEnd, end_with_error, record_end
 from include.enrichment.lifecycle import Attempt, ClaimedTask, NotFinishedError
+from include.enrichment.page.runs import RunFilter
 from include.enrichment.settings import Settings
 from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN, needed_statements, open_hook
 from include.enrichment.templates import render
@@ -231,10 +232,15 @@ def run_try(
 
 
 def run_statement(path: str, settings: Settings, binds: Mapping[str, Any]) -> Outcome:
-    """A template of ``queue`` with the parameters that the product binds, overridden by the case's."""
-    parameters = queue.claim_parameters(
-        settings, claim_token=CLAIM_TOKEN, claimed_by="delayed_enrichment/pass-1", lease_minutes=90
-    )
+    """A template with the parameters that the product binds (queue, page), overridden by the case's."""
+    parameters = {
+        **queue.claim_parameters(
+            settings, claim_token=CLAIM_TOKEN, claimed_by="delayed_enrichment/pass-1", lease_minutes=90
+        ),
+        **RunFilter().binds(),
+        "page_size": 50,
+        "page_offset": 0,
+    }
     results: Any = open_hook(CONN_ID, settings).run(
         render(path, settings),
         autocommit=AUTOCOMMIT_OF_LOGIN,

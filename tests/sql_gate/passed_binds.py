@@ -7,6 +7,7 @@ from datetime import datetime
 from include.enrichment.backfill import backfill_parameters
 from include.enrichment.lifecycle import Attempt, ClaimedTask
 from include.enrichment.operations import Operation
+from include.enrichment.page.runs import RunFilter
 from include.enrichment.queue import claim_parameters, sensor_parameters
 from include.enrichment.retry import RetryRequest
 from include.enrichment.selection import RunSelection
@@ -78,6 +79,8 @@ PASSED = {
     "monitor/server_metrics_of_run.sql": frozenset({"run_id"}),
     "monitor/lock_contention_of_run.sql": frozenset({"run_id"}),
     "monitor/credits_of_run.sql": frozenset({"run_id"}),
+    "page/runs.sql": frozenset(RunFilter().binds()) | {"page_size", "page_offset"},
+    "page/own_cost.sql": frozenset({"query_tag", "window_start", "window_end"}),
 } | {f"queue/{name}.sql": CLAIM for name in _CLAIM_TEMPLATES.split()}
 """Templates outside ``enrich``; one that is missing here is sent without parameters."""
 

@@ -26,16 +26,19 @@ BOUND_TEXT = "bind "
 _NUMBERS = """
 lease_seconds look_back_days priority batch_size backfill_batch_size max_attempts insights_days rows_written
 successful_operations expected_count found_count coverage attempts_delta snoozes_delta due_in_minutes version
-backfill_priority retention_days recheck_hours
+backfill_priority retention_days recheck_hours page_size page_offset
 """
-_LISTS = (
-    "statuses known_table_types unenriched_table_types control_plane_tags child_ids run_ids job_ids types task_statuses"
-)
+_LISTS = """
+statuses known_table_types unenriched_table_types control_plane_tags child_ids run_ids job_ids types task_statuses
+states table_types
+"""
 NUMBERS = frozenset(_NUMBERS.split())
 LISTS = frozenset(_LISTS.split())
-BOOLEANS = frozenset(
-    {"replace", "store_raw", "data_complete", "force", "has_test_ids", "is_second_look", "is_changed", "is_held"}
-)
+_BOOLEANS = """
+replace store_raw data_complete force has_test_ids is_second_look is_changed is_held
+has_states has_table_types has_run_ids
+"""
+BOOLEANS = frozenset(_BOOLEANS.split())
 
 SAME_SCHEMA = Settings(
     results_database="FLAKEBENCH", results_schema="TEST_RESULTS", own_schema=None, account_usage_database="SNOWFLAKE"

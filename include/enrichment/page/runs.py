@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from include.enrichment.page.reader import Reader, Row
 
 MAX_PAGE_SIZE = 200
+_QUEUED_WITHIN = timedelta(hours=1)
 _NOTHING = "-"
 """A list that is not asked for is bound as one with a value that nothing has: SQL has no empty list."""
 
@@ -110,6 +111,13 @@ class Run:
             badge=badge(standing(state, tasks, first["IMMEDIATE_STATUS"], first["RUN_STATUS"]), first["SERVER_TIME"]),
             read_at=first["SERVER_TIME"],
         )
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether it will change by itself; a run that no pass has queued in an hour waits for a person."""
+        if self.state is not State.NOT_QUEUED:
+            return self.state.is_moving
+        return self.ended_at is None or self.read_at - self.ended_at < _QUEUED_WITHIN
 
     def of_status(self, *statuses: str) -> tuple[Task, ...]:
         """Its types with one of these statuses."""
@@ -254,7 +262,7 @@ class RunList:
     @property
     def is_moving(self) -> bool:
         """Whether something of it will change by itself."""
-        return any(run.state.is_moving for run in self.runs)
+        return any(run.is_moving for run in self.runs)
 
     @property
     def data_complete(self) -> bool | None:

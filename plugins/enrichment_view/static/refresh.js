@@ -7,10 +7,10 @@ const SLOWEST_SECONDS = 120;
 
 // Calls load() every so many seconds while the page is visible, at once when it becomes visible again, and until load()
 // answers false. After a failure it waits longer each time.
-export function watch(load, { everySeconds }) {
+export function watch(load, { everySeconds, moving = true }) {
   let timer = null;
   let delay = everySeconds;
-  let stopped = false;
+  let stopped = !moving;
   let running = false;
 
   const plan = () => {
@@ -88,6 +88,9 @@ export function keepCurrent(element) {
   }
 
   const isMoving = () => element.querySelector("[data-moving]")?.dataset.moving === "true";
-  const watched = watch(load, { everySeconds: Number(element.dataset.refreshSeconds) || 15 });
+  const watched = watch(load, {
+    everySeconds: Number(element.dataset.refreshSeconds) || 15,
+    moving: isMoving(),
+  });
   return { now: () => watched.now({ fresh: true }), restart: watched.restart };
 }
