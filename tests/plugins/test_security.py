@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +54,11 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
 
 
 @pytest.fixture
-def app(manager: Manager) -> Iterator[FastAPI]:
+def app(manager: Manager) -> FastAPI:
     """The application for a user who is logged in."""
     found = create_app()
     found.dependency_overrides[airflow_security.get_user] = lambda: SimpleAuthManagerUser("bob", "viewer")
-    yield found
+    return found
 
 
 def send(app: FastAPI, route: Route, **headers: str) -> httpx.Response:
