@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from enrichment_view.models import RunListReply, RunStatusReply
 from enrichment_view.problems import NOT_FOUND_RESPONSE, READ_RESPONSES, NotFoundError
@@ -19,26 +20,36 @@ router = APIRouter(route_class=RevalidatedRoute, responses=READ_RESPONSES, tags=
 
 PageReader = Annotated[Reader, Depends(reader)]
 Fresh = Annotated[bool, Depends(wants_fresh)]
-RunId = Annotated[str, Path(max_length=36, pattern=r"^[\w.:-]+$", description="TEST_ID of the run (of the parent row)")]
+RUN_ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,36}$"
+RunId = Annotated[str, Path(pattern=RUN_ID_PATTERN, description="TEST_ID of the run (of the parent row)")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Size of a page")]
 Offset = Annotated[int, Query(ge=0, le=1_000_000, description="Runs before the page")]
 
 
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value  # as a form sends a field that is not filled in
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})?)?")
 
 
-Moment = Annotated[datetime | date | None, BeforeValidator(_empty_is_none)]
+def _written_as_a_moment(value: object) -> object:
+    """Refuse what else could be read as a time, a number of seconds for instance."""
+    if isinstance(value, str) and value and not _MOMENT.fullmatch(value):
+        raise ValueError("write 2026-11-01 or 2026-11-01T06:00:00Z")
+    return value
+
+
+Moment = Annotated[datetime | date | Literal[""] | None, BeforeValidator(_written_as_a_moment)]
+"""Empty as a form sends a field that is not filled in: not given."""
+
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 def run_filter(
     state: Annotated[list[State], Query(description="Of the enrichment")] = [],  # noqa: B006 - FastAPI copies it
-    table_type: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006
+    table_type: Annotated[list[Text], Query(max_length=20)] = [],  # noqa: B006
     ended_from: Annotated[Moment, Query(alias="from", description="Ended at or after it; UTC without offset")] = None,
     ended_to: Annotated[
         Moment, Query(alias="to", description="Ended before it; a day without a time is included whole")
     ] = None,
-    search: Annotated[str | None, Query(max_length=200, description="Within the name, or a run's id")] = None,
+    search: Annotated[Text | None, Query(description="Within the name, or a run's id")] = None,
 ) -> RunFilter:
     """The filter of a query string."""
     return RunFilter(
@@ -50,8 +61,8 @@ def run_filter(
     )
 
 
-def _in_utc(value: datetime | date | None, *, is_end: bool = False) -> datetime | None:
-    if value is None:
+def _in_utc(value: datetime | date | Literal[""] | None, *, is_end: bool = False) -> datetime | None:
+    if not value:
         return None
     try:
         if isinstance(value, datetime):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
+from enrichment_view.problems import MEDIA_TYPE
 from enrichment_view.rendering import root
 
 router = APIRouter(tags=["documentation"])
@@ -24,4 +25,16 @@ def openapi(request: Request) -> JSONResponse:
         routes=app.routes,
         servers=[{"url": root(request) or "/"}],
     )
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            _complete(method, operation["responses"])
     return JSONResponse(document)
+
+
+def _complete(method: str, responses: dict[str, Any]) -> None:
+    """What FastAPI does not know: problems have a media type of their own, and a reply that is known is not repeated."""
+    for status, reply in responses.items():
+        if status.startswith(("4", "5")) and "application/json" in reply.get("content", {}):
+            reply["content"] = {MEDIA_TYPE: reply["content"]["application/json"]}
+    if method == "get":
+        responses["304"] = {"description": "Whoever sends the ETag of the current reply has it already"}

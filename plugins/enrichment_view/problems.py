@@ -44,7 +44,7 @@ class Problem(BaseModel):
 
 
 def _response(description: str) -> dict[str, Any]:
-    return {"model": Problem, "description": description, "content": {MEDIA_TYPE: {}}}
+    return {"model": Problem, "description": description}
 
 
 READ_RESPONSES: dict[int | str, dict[str, Any]] = {

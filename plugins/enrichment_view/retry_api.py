@@ -10,7 +10,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Body, Depends, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from enrichment_view.api import PageReader, RunId
+from enrichment_view.api import RUN_ID_PATTERN, PageReader, RunId
 from enrichment_view.models import BadgeModel, Reply
 from enrichment_view.problems import NOT_FOUND_RESPONSE, READ_RESPONSES, RETRY_RESPONSES, NotFoundError
 from enrichment_view.security import User, comes_from_our_page, may_retry
@@ -35,7 +35,7 @@ TypeName = Literal["QUERY_HISTORY", "QUERY_INSIGHTS", "AGGREGATE", "LOCK_CONTENT
 class RetryRequestBody(BaseModel):
     """What of a run to retry."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     types: list[TypeName] | None = Field(None, min_length=1, max_length=len(CATALOGUE), description="All when null")
     force: bool = Field(False, description="Also what settled; replaces what is stored, but not by nothing")
@@ -49,7 +49,7 @@ class RetryRequestBody(BaseModel):
 class BulkRetryRequestBody(RetryRequestBody):
     """Which runs to retry."""
 
-    run_ids: list[Annotated[str, Field(min_length=1, max_length=36)]] = Field(min_length=1, max_length=MAX_RUNS)
+    run_ids: list[Annotated[str, Field(pattern=RUN_ID_PATTERN)]] = Field(min_length=1, max_length=MAX_RUNS)
 
 
 class RetriedRun(BaseModel):

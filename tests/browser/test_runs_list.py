@@ -193,6 +193,20 @@ class TestTroubles:
         with faulty(deployment, {"match": "AS TOTAL FROM chosen", "errno": 2003, "sqlstate": "42S02", "message": text}):
             expect(open_page("/enrichment/?search=setup").get_by_role("alert")).to_contain_text("enrichment_setup")
 
+    def test_a_setting_that_cannot_be_used_is_named_and_counts_without_a_restart(
+        self, deployment: Deployment, api: httpx.Client
+    ) -> None:
+        name = "FLAKEBENCH_ENRICHMENT_WAREHOUSE"
+        deployment.client.request("POST", "/api/v2/variables", json={"key": name, "value": "not a name"})
+        try:
+            deployment.wait(lambda: api.get("/api/v1/runs").status_code == 503)
+            problem = api.get("/api/v1/runs").json()
+            assert problem["type"].endswith(":configuration")
+            assert name in problem["detail"]
+        finally:
+            deployment.client.request("DELETE", f"/api/v2/variables/{name}", accept=(204,))
+        deployment.wait(lambda: api.get("/api/v1/runs").status_code == 200)
+
     def test_a_refresh_that_fails_leaves_what_is_shown(
         self, deployment: Deployment, open_page: OpenPage, watch: Watch
     ) -> None:
