@@ -32,7 +32,7 @@ def openapi(request: Request) -> JSONResponse:
 
 
 def _complete(method: str, responses: dict[str, Any]) -> None:
-    """What FastAPI does not know: problems have a media type of their own, and a reply that is known is not repeated."""
+    """Say what FastAPI does not know: the media type of problems, and that a known reply is not repeated."""
     for status, reply in responses.items():
         if status.startswith(("4", "5")) and "application/json" in reply.get("content", {}):
             reply["content"] = {MEDIA_TYPE: reply["content"]["application/json"]}
