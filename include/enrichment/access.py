@@ -26,6 +26,7 @@ FLAKEBENCH_COLUMNS: dict[str, tuple[str, ...]] = {
         "TEST_NAME",
         "TABLE_TYPE",
         "STATUS",
+        "ENRICHMENT_STATUS",
         "START_TIME",
         "END_TIME",
         "QUERY_TAG",

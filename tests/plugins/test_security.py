@@ -57,7 +57,7 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
 def app(manager: Manager) -> FastAPI:
     """The application for a user who is logged in."""
     found = create_app()
-    found.dependency_overrides[airflow_security.get_user] = lambda: SimpleAuthManagerUser("bob", "viewer")
+    found.dependency_overrides[airflow_security.get_user] = lambda: SimpleAuthManagerUser(username="bob", role="viewer")
     return found
 
 

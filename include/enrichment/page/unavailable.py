@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from include.enrichment.access import own_objects
 from include.enrichment.error_numbers import ROLE_NUMBERS, UNLISTED, ErrorClass, verdict_by_number
-from include.enrichment.errors import is_network_error, is_privilege_error, object_grants, quoted, safe_text
+from include.enrichment.errors import (
+    grant_statement,
+    is_network_error,
+    is_privilege_error,
+    object_grants,
+    quoted,
+    safe_text,
+)
 
 if TYPE_CHECKING:
     from include.enrichment.settings import Settings
@@ -126,5 +133,7 @@ def _missing(text: str, detail: str, settings: Settings, role: str | None) -> Un
             "run the GRANT."
         )
         return Unavailable(Cause.NOT_SET_UP, detail, action, f"{grant};" if grant else "")
+    if name.startswith(f"{settings.account_usage}."):
+        grant = grant_statement(table, grantee, settings.account_usage_database)
     action = "As the object's owner or as ACCOUNTADMIN run the GRANT, then reload."
     return Unavailable(Cause.MISSING_GRANT, detail, action, f"{grant};" if grant else "")

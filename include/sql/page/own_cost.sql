@@ -16,6 +16,6 @@ SELECT
   MAX(START_TIME) AS NEWEST_START_TIME
 FROM {{ account_usage }}.QUERY_HISTORY
 WHERE
-  START_TIME >= %(window_start)s
-  AND START_TIME < %(window_end)s
+  START_TIME >= %(window_start)s::TIMESTAMP_LTZ
+  AND START_TIME < %(window_end)s::TIMESTAMP_LTZ
   AND QUERY_TAG = %(query_tag)s;

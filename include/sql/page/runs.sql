@@ -28,8 +28,9 @@ total AS (
 paged AS (
   SELECT *
   FROM chosen
-  ORDER BY ENDED_AT DESC NULLS FIRST, RUN_ID
-  LIMIT %(page_size)s OFFSET %(page_offset)s
+  QUALIFY
+    ROW_NUMBER() OVER (ORDER BY ENDED_AT DESC NULLS FIRST, RUN_ID)
+    BETWEEN %(page_offset)s + 1 AND %(page_offset)s + %(page_size)s
 )
 
 SELECT
