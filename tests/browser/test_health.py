@@ -53,7 +53,7 @@ def test_a_missing_grant_for_the_cost_leaves_the_rest_of_the_page(deployment: De
     text = f"Object '{name}' does not exist or not authorized."
     fault = {"match": "WAREHOUSE_STATEMENTS", "errno": 2003, "sqlstate": "42S02", "message": text}
     with faulty(deployment, fault):
-        page = open_page("/health-is-not-kept")
+        page = open_page()
         page.set_extra_http_headers({"Cache-Control": "no-cache"})
         page.goto(f"{deployment.home.url}/enrichment/health")
         grant = "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE FLAKEBENCH_ROLE;"
