@@ -119,6 +119,11 @@ class Run:
             return self.state.is_moving
         return self.ended_at is None or self.read_at - self.ended_at < _QUEUED_WITHIN
 
+    @property
+    def is_retriable(self) -> bool:
+        """Whether a retry takes something of it: what failed, or waits after a failed try."""
+        return any(task.status == "FAILED" or (task.status == "PENDING" and task.last_error) for task in self.tasks)
+
     def of_status(self, *statuses: str) -> tuple[Task, ...]:
         """Its types with one of these statuses."""
         return tuple(task for task in self.tasks if task.status in statuses)
