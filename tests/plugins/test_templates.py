@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from enrichment_view.rendering import STATIC, TEMPLATES, _environment
 
 every_template = pytest.mark.parametrize("name", sorted(path.name for path in TEMPLATES.glob("*.html")))
