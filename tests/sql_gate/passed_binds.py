@@ -80,9 +80,14 @@ PASSED = {
     "monitor/lock_contention_of_run.sql": frozenset({"run_id"}),
     "monitor/credits_of_run.sql": frozenset({"run_id"}),
     "page/runs.sql": frozenset(RunFilter().binds()) | {"page_size", "page_offset"},
+    "page/run_header.sql": frozenset({"run_id"}),
+    "page/compare.sql": frozenset({"run_ids"}),
     "page/own_cost.sql": frozenset({"query_tag", "window_start", "window_end"}),
 } | {f"queue/{name}.sql": CLAIM for name in _CLAIM_TEMPLATES.split()}
 """Templates outside ``enrich``; one that is missing here is sent without parameters."""
+
+_RUN_SECTIONS = "server_metrics lock_contention credits insights partitions history"
+PASSED |= {f"page/{name}.sql": frozenset({"run_id", "page_size", "page_offset"}) for name in _RUN_SECTIONS.split()}
 
 
 def unknown_binds(path: str, parts: tuple[Statement, ...]) -> list[str]:

@@ -20,6 +20,8 @@ tasks AS (
     all_tasks.DUE_AT,
     all_tasks.ATTEMPTS,
     all_tasks.SNOOZES,
+    all_tasks.CLAIMED_BY,
+    all_tasks.STARTED_AT,
     all_tasks.COMPLETED_AT,
     all_tasks.RECHECK_AT,
     all_tasks.ROWS_WRITTEN,
@@ -28,6 +30,7 @@ tasks AS (
     all_tasks.COVERAGE,
     all_tasks.DATA_COMPLETE,
     all_tasks.DATA_AVAILABLE_UNTIL,
+    all_tasks.LAST_QUERY_ID,
     all_tasks.REASON_CODE,
     all_tasks.LAST_ERROR
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS AS all_tasks
