@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from enrichment_view import airflow_links, api, assets, documentation, health_api, pages, problems, retry_api
+from enrichment_view import (
+    airflow_links,
+    api,
+    assets,
+    documentation,
+    health_api,
+    pages,
+    problems,
+    retry_api,
+    run_api,
+    run_pages,
+)
 from enrichment_view.headers import SecurityHeaders
 from enrichment_view.security import may_see_plugins, may_see_runs
 
@@ -13,6 +24,8 @@ API_PREFIX = "/api/v1"
 DATA_ROUTERS: tuple[APIRouter, ...] = (
     # API: JSON below /api/v1
     api.router,
+    run_api.router,
+    run_api.comparison_router,
     retry_api.router,
     health_api.router,
     documentation.router,
@@ -20,6 +33,7 @@ DATA_ROUTERS: tuple[APIRouter, ...] = (
 PAGE_ROUTERS: tuple[APIRouter, ...] = (
     # HTML below /
     pages.router,
+    run_pages.router,
     airflow_links.router,
 )
 

@@ -13,7 +13,7 @@ import jinja2
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
-from enrichment_view import formats
+from enrichment_view import formats, run_formats
 
 FOLDER = Path(__file__).parent
 TEMPLATES = FOLDER / "templates"
@@ -32,7 +32,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(formats.FILTERS)
+    environment.filters.update(formats.FILTERS | run_formats.FILTERS)
     return environment
 
 

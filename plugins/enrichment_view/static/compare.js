@@ -1,0 +1,6 @@
+// The comparison: its chart.
+
+import { draw } from "./charts.js";
+import "./tips.js";
+
+draw(document);
