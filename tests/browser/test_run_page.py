@@ -91,7 +91,7 @@ def test_each_section_shows_its_state_in_both_themes_and_widths(
         body = page.locator(f"#{section} [data-section]")
         if shown == DATA:
             expect(body.locator(".standing .badge")).to_have_text(re.compile("Complete|Written|Incomplete"))
-            expect(body.locator(".card").first).to_be_visible()
+            expect(body.locator(".card, .insight").first).to_be_visible()
         else:
             expect(body).to_contain_text(shown)
         if section != "history" and shown not in (DATA, PROVISIONAL):
