@@ -46,6 +46,8 @@ _CHOOSE_THEME = """theme => {
   localStorage.setItem('theme', theme);
   window.dispatchEvent(new StorageEvent('storage', { key: 'theme', newValue: theme }));
 }"""
+_CHARTS_FIT = """() => [...document.querySelectorAll("[data-chart]")].every((chart) =>
+  Math.abs(chart.querySelector(".main-svg").getBoundingClientRect().width - chart.clientWidth) <= 2)"""
 _FILL_DIFFERS = (
     "before => getComputedStyle(document.querySelector('#chart-server-latency .xtick text')).fill !== before"
 )
@@ -100,6 +102,7 @@ def test_each_section_shows_its_state_in_both_themes_and_widths(
         choose_theme(page, theme)
         for viewport in (DESKTOP, PHONE):
             page.set_viewport_size(viewport)
+            page.wait_for_function(_CHARTS_FIT)
             page.evaluate("window.scrollTo(0, 0)")
             page.screenshot(path=pictures / f"{name}-{theme}-{viewport['width']}.png", full_page=True)
             assert_no_sideways_scrolling(page)

@@ -176,7 +176,8 @@ function latencyLayout(colours, traces) {
   return layout(colours, {
     height: 300,
     xaxis: { type: "category", categoryarray: ["p50", "p90", "p95", "p99", "p99.9"], categoryorder: "array" },
-    yaxis: { type: "log", title: { text: "logarithmic", standoff: 4 }, ...ticks(traces) },
+    margin: { l: 84, r: 16, t: 8, b: 44 },
+    yaxis: { type: "log", title: { text: "logarithmic scale", standoff: 14 }, ...ticks(traces) },
   });
 }
 
