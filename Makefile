@@ -9,6 +9,8 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 # each worker has an embedded Snowflake of its own
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
+# two of the tiers with a scheduler at a time
+TIER_BY_TIER := -n 2 --dist loadgroup
 export PYTHONPATH := $(CURDIR)
 
 # the first interpreter that runs and is new enough; a shim may exist and fail
@@ -49,15 +51,24 @@ rollback: $(READY) ## Take back the migrations above TO=n, with backups; DRY_RUN
 	@test -n "$(TO)" || { echo "Say which migration stays the newest: make rollback TO=2 (0 takes back all)" >&2; exit 1; }
 	@$(BIN)/python -m local.shell rollback --to "$(TO)" $(if $(filter 1,$(DRY_RUN)),--dry-run)
 
-.PHONY: test test-unit test-sql test-dag test-e2e test-faults
-test: $(READY) ## Every test but the live ones
+.PHONY: chromium
+chromium:
+	@command -v chromium google-chrome >/dev/null || { \
+		if [[ $$(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+		else echo "The tests of the page are skipped without Chromium: apt-get install chromium" >&2; fi; }
+
+.PHONY: test test-unit test-sql test-dag test-e2e test-faults test-browser
+test: $(READY) chromium ## Every test but the live ones
 	$(PYTEST) -m "not (e2e or faults or browser or live)" -ra $(SIDE_BY_SIDE)
-	$(PYTEST) -m "e2e or faults or browser" -ra
+	$(PYTEST) -m "e2e or faults or browser" -ra $(TIER_BY_TIER)
 
 test-unit test-sql test-dag: test-%: $(READY) ## One tier
 	$(PYTEST) -m $* -ra $(SIDE_BY_SIDE)
 
-test-e2e test-faults: test-%: $(READY) ## One tier with a real scheduler; test-faults prints the fault matrix
+test-browser: chromium
+
+test-e2e test-faults test-browser: test-%: $(READY) ## One tier with a real scheduler; test-faults prints the fault matrix
 	$(PYTEST) -m $* -ra
 
 .PHONY: bench soak

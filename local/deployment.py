@@ -152,7 +152,7 @@ class Deployment:
         """Make tasks of a run due again, as if they had never been tried."""
         self.rows(
             "UPDATE DELAYED_ENRICHMENT_TASKS SET STATUS = 'PENDING', ATTEMPTS = 0, SNOOZES = 0, REASON_CODE = NULL, "
-            "CLAIM_TOKEN = NULL, COMPLETED_AT = NULL, UPDATED_AT = SYSDATE(), "
+            "LAST_ERROR = NULL, CLAIM_TOKEN = NULL, COMPLETED_AT = NULL, UPDATED_AT = SYSDATE(), "
             "DUE_AT = DATEADD('minute', -1, SYSDATE()) "
             "WHERE RUN_ID = %(run_id)s AND ENRICHMENT_TYPE IN (%(types)s)",
             run_id=self.account.run(run_name).run_id,

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults import matrix
+
 if TYPE_CHECKING:
     from include.enrichment.settings import Settings
     from local.connection import LocalConnection
@@ -41,6 +43,8 @@ TIERS = {
     "live": "live",
 }
 """Folder below ``tests`` to the marker of its tests, unless a test has the marker of a tier of its own."""
+ONE_DEPLOYMENT = frozenset({"e2e", "faults", "browser"})
+"""Folders whose tests share an Airflow, so that one worker runs all of them."""
 
 _CREATED_HOME = pytest.StashKey[str]()
 
@@ -66,6 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
         if folder in TIERS and not any(mark.name in tiers for mark in item.iter_markers()):
             item.add_marker(TIERS[folder])
+        if folder in ONE_DEPLOYMENT:
+            item.add_marker(pytest.mark.xdist_group(folder))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -75,6 +81,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if skipped and os.environ.get("CI") == "true" and exitstatus == pytest.ExitCode.OK:
         reporter.write_line(f"CI accepts no skipped test: {len(skipped)} were", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if lines := matrix.lines_of(terminalreporter):
+        terminalreporter.section("fault matrix")
+        for line in matrix.table(lines):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
@@ -17,18 +17,25 @@ router = APIRouter(tags=["documentation"])
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request) -> JSONResponse:
     """The OpenAPI document; its server is where the application is mounted."""
-    app = request.app
+    return JSONResponse(document_of(request.app, root(request) or "/"))
+
+
+def document_of(app: FastAPI, server: str) -> dict[str, Any]:
+    """The OpenAPI document of the application.
+
+    :param server: address or path under which it is mounted
+    """
     document: dict[str, Any] = get_openapi(
         title=app.title,
         version=app.version,
         description=app.description,
         routes=app.routes,
-        servers=[{"url": root(request) or "/"}],
+        servers=[{"url": server}],
     )
     for operations in document["paths"].values():
         for method, operation in operations.items():
             _complete(method, operation["responses"])
-    return JSONResponse(document)
+    return document
 
 
 def _complete(method: str, responses: dict[str, Any]) -> None:

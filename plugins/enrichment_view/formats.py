@@ -83,6 +83,14 @@ def minutes(value: Any) -> str:
     return _largest_unit(abs(float(value)) * 60) or "<1 min"
 
 
+def numbered(value: Any, singular: str, plural: str | None = None) -> str:
+    """A count with what is counted: ``1 query``, ``2 queries``.
+
+    :param plural: ``singular`` with an s unless given
+    """
+    return f"{count(value)} {singular if value == 1 else plural or f'{singular}s'}"
+
+
 def type_name(value: str) -> str:
     """An enrichment type for people: ``Query history``."""
     return value.replace("_", " ").capitalize()
@@ -99,6 +107,7 @@ def _largest_unit(seconds: float) -> str | None:
 FILTERS: dict[str, Callable[..., str]] = {
     "milliseconds": milliseconds,
     "count_of": count,
+    "numbered": numbered,
     "percent": percent,
     "size": size,
     "moment": moment,

@@ -59,6 +59,7 @@ NOT_FOUND_RESPONSE: dict[int | str, dict[str, Any]] = {404: _response("There is 
 
 
 RETRY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: _response("The body is not text"),
     409: _response("Nothing can be retried; says why, and what to do instead"),
     415: _response("The body is not JSON"),
 }
@@ -100,7 +101,8 @@ def _reply(request: Request, problem: Problem, headers: dict[str, str] | None = 
         body = problem.model_dump(exclude_none=True) | {"data_complete": None, "data_available_until": None}
         return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
     template = "problem_partial.html" if is_partial(request) else "problem.html"
-    return render(request, template, {"problem": problem}, status_code=problem.status, headers=headers)
+    shown = {"problem": problem, "bare": problem.status == HTTPStatus.UNAUTHORIZED}
+    return render(request, template, shown, status_code=problem.status, headers=headers)
 
 
 def _unavailable(request: Request, error: Unavailable) -> Response:

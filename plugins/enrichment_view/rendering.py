@@ -71,13 +71,15 @@ def render(
     """A page, or a part of one.
 
     :param template: below ``templates``
-    :param context: beside ``root``, ``airflow_root``, ``version`` (of the static files) and ``now``, which all have
+    :param context: beside ``root``, ``airflow_root``, ``version`` (of the static files) and ``now``, which all have;
+        ``bare`` leaves out every file, for who is not logged in
     """
     values = {
         "root": root(request),
         "airflow_root": airflow_root(request),
         "version": assets_version(),
         "now": datetime.now(UTC),
+        "bare": False,
         "path": request.url.path.removeprefix(root(request)),
         **(context or {}),
     }

@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from enrichment_view.api import Fresh, Offset, PageReader, RunId
+from enrichment_view.api import RUN_ID_PATTERN, Fresh, Offset, PageReader, RunId
 from enrichment_view.problems import NOT_FOUND_RESPONSE, READ_RESPONSES, NotFoundError
 from enrichment_view.revalidation import RevalidatedRoute
-from include.enrichment.page.compare import MOST, Comparison, ComparisonError, compare
+from include.enrichment.page.compare import LEAST, MOST, Comparison, ComparisonError, UnknownRunsError, compare
 from include.enrichment.page.credits import HybridCredits, hybrid_credits
 from include.enrichment.page.history import History, history
 from include.enrichment.page.insights import Insights, query_insights
@@ -24,12 +24,29 @@ from include.enrichment.page.run_page import RunPage, run_page
 from include.enrichment.page.server_metrics import ServerMetrics, server_metrics
 
 router = APIRouter(route_class=RevalidatedRoute, responses=READ_RESPONSES | NOT_FOUND_RESPONSE, tags=["run"])
-comparison_router = APIRouter(route_class=RevalidatedRoute, responses=READ_RESPONSES, tags=["compare"])
+comparison_router = APIRouter(
+    route_class=RevalidatedRoute, responses=READ_RESPONSES | NOT_FOUND_RESPONSE, tags=["compare"]
+)
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Size of a page of the section's list")]
+
+
+def _different(run_ids: list[str]) -> list[str]:
+    if len(set(run_ids)) < len(run_ids):
+        raise ValueError("name each run once")
+    return run_ids
+
+
 RunIds = Annotated[
-    list[Annotated[str, Field(max_length=36, pattern=r"^[\w.:-]+$")]],
-    Query(alias="run", max_length=2 * MOST, description="Two to five runs; the first one is the baseline"),
+    list[Annotated[str, Field(max_length=36, pattern=RUN_ID_PATTERN)]],
+    AfterValidator(_different),
+    Query(
+        alias="run",
+        min_length=LEAST,
+        max_length=MOST,
+        json_schema_extra={"uniqueItems": True},
+        description="Two to five runs; the first one is the baseline",
+    ),
 ]
 
 
@@ -44,9 +61,11 @@ def found() -> Iterator[None]:
 
 @contextmanager
 def comparable() -> Iterator[None]:
-    """Answer 422 where runs cannot be compared."""
+    """Answer 404 where nothing has an id, 422 where runs cannot be compared."""
     try:
         yield
+    except UnknownRunsError as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
     except ComparisonError as error:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
 

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import httpx
-import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
+from enrichment_view.app import create_app
+from enrichment_view.documentation import document_of
 from local.deployment import Deployment
 from tests.plugins.routes import SENT_BY_OUR_PAGE
 
-
-@pytest.fixture
-def api_schema(deployment: Deployment, api: httpx.Client) -> schemathesis.BaseSchema:
-    document = api.get("/api/v1/openapi.json").json()
-    document["servers"] = [{"url": f"{deployment.home.url}/enrichment"}]
-    return schemathesis.openapi.from_dict(document)
+DOCUMENT = document_of(create_app(), "/enrichment")
+schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 
-schema = schemathesis.pytest.from_fixture("api_schema")
+def test_the_document_that_is_served_is_the_one_that_is_tested(api: httpx.Client) -> None:
+    assert api.get("/api/v1/openapi.json").json() == DOCUMENT
 
 
 @schema.parametrize()
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_operation_keeps_its_contract(case: schemathesis.Case, tokens: dict[str, str]) -> None:
+def test_every_operation_keeps_its_contract(
+    case: schemathesis.Case, deployment: Deployment, tokens: dict[str, str]
+) -> None:
     headers = {"Authorization": f"Bearer {tokens['admin']}"}
     if case.method != "GET":
         headers |= SENT_BY_OUR_PAGE
-    case.call_and_validate(headers=headers)
+    case.call_and_validate(base_url=f"{deployment.home.url}/enrichment", headers=headers)
 
 
 def test_every_operation_says_what_is_complete_and_until_when(api: httpx.Client) -> None:

@@ -27,7 +27,7 @@ def test_two_runs_are_chosen_and_compared(deployment: Deployment, open_page: Ope
         page.get_by_label(label, exact=False).first.select_option(deployment.account.run(name).run_id)
     page.get_by_role("button", name="Compare").click()
 
-    table = page.get_by_role("region", name="Metrics")
+    table = page.get_by_role("region", name="Metrics", exact=True)
     expect(table.get_by_role("columnheader")).to_have_text(["Metric", "1. hybrid-settled", "2. unistore-settled"])
     expect(table).to_contain_text("Server execution")
     expect(page.locator("#chart-comparison")).to_have_attribute("data-drawn", "true")
@@ -37,7 +37,7 @@ def test_values_are_called_different_only_where_their_bounds_do_not_overlap(
     deployment: Deployment, open_page: OpenPage
 ) -> None:
     page = open_page(address(deployment, "hybrid-settled", "unistore-settled", "standard-settled"))
-    table = page.get_by_role("region", name="Metrics")
+    table = page.get_by_role("region", name="Metrics", exact=True)
     row = table.locator("tbody tr").filter(has=page.get_by_role("rowheader", name="p95", exact=True)).first
 
     expect(row.locator("td").nth(0)).to_contain_text("≈")
@@ -68,7 +68,7 @@ def test_it_is_accessible_and_fits(
 
 
 def test_runs_that_cannot_be_compared_say_why(deployment: Deployment, open_page: OpenPage, watch: Watch) -> None:
-    watch.allow("422")
+    watch.allow("404")
     page = open_page(address(deployment, "hybrid-settled") + "&run=nobody")
 
     expect(page.locator("main")).to_contain_text("No run has the id nobody")

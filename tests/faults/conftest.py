@@ -1,21 +1,19 @@
-"""The fault matrix of the session with its report, and one deployment for the faults that need a real scheduler."""
+"""The fault matrix, and one deployment for the faults that need a real scheduler."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from local.deployment import Deployment, deploy
 from tests.faults.matrix import Matrix
 
-_MATRIX = pytest.StashKey[Matrix]()
 
-
-@pytest.fixture(scope="session")
-def matrix(pytestconfig: pytest.Config) -> Matrix:
-    """Where each test enters its line."""
-    return pytestconfig.stash.setdefault(_MATRIX, Matrix())
+@pytest.fixture
+def matrix(record_property: Callable[[str, object], None]) -> Matrix:
+    """Where the test enters its lines."""
+    return Matrix(record_property)
 
 
 ON_REQUEST = {
@@ -37,11 +35,3 @@ def wait_for_first_pass(deployment: Deployment) -> None:
     """Wait for the end of the pass that the schedule starts at once; it would claim what a test means for its own."""
     deployment.wait(lambda: any(run["run_type"] == "scheduled" for run in deployment.client.dag_runs()))
     deployment.wait_until_quiet()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    matrix = config.stash.get(_MATRIX, None)
-    if matrix is not None and matrix.lines:
-        terminalreporter.section("fault matrix")
-        for line in matrix.report():
-            terminalreporter.write_line(line)

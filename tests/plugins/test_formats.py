@@ -46,6 +46,13 @@ def test_sizes(value: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"), [(None, "– queries"), (0, "0 queries"), (1, "1 query"), (1200, "1,200 queries")]
+)
+def test_what_is_counted_is_named_in_its_number(value: int | None, text: str) -> None:
+    assert formats.numbered(value, "query", "queries") == text
+
+
+@pytest.mark.parametrize(
     ("offset", "text"),
     [
         (timedelta(seconds=-10), "just now"),

@@ -28,6 +28,10 @@ class ComparisonError(ValueError):
     """These runs cannot be compared; the message says why and what to do."""
 
 
+class UnknownRunsError(ComparisonError):
+    """Nothing has one of the ids."""
+
+
 class Verdict(StrEnum):
     """How a run's value stands to that of the first run."""
 
@@ -154,7 +158,7 @@ def compare(reader: Reader, run_ids: Sequence[str], *, fresh: bool = False) -> C
     :param run_ids: of two to five runs, or of their children
     :param fresh: ask Snowflake, whatever is kept
     :raises Unavailable: no answer now
-    :raises ComparisonError: there are too few, too many or unknown ones
+    :raises ComparisonError: there are too few, too many or (:class:`UnknownRunsError`) unknown ones
     """
     wanted = list(dict.fromkeys(run_ids))
     if not LEAST <= len(wanted) <= MOST:
@@ -162,7 +166,7 @@ def compare(reader: Reader, run_ids: Sequence[str], *, fresh: bool = False) -> C
     found = reader.rows(TEMPLATE, {"run_ids": wanted}, is_moving=_is_moving, fresh=fresh)
     by_id = {row["REQUESTED_ID"]: row for row in found}
     if unknown := [run_id for run_id in wanted if run_id not in by_id]:
-        raise ComparisonError(f"No run has the id {', '.join(unknown)}. Take the ids from the list of runs.")
+        raise UnknownRunsError(f"No run has the id {', '.join(unknown)}. Take the ids from the list of runs.")
     rows = list({by_id[run_id]["RUN_ID"]: by_id[run_id] for run_id in wanted}.values())
     if len(rows) < LEAST:
         raise ComparisonError("The ids are of one and the same run. Choose another one to compare it with.")
