@@ -46,8 +46,10 @@ _CHOOSE_THEME = """theme => {
   localStorage.setItem('theme', theme);
   window.dispatchEvent(new StorageEvent('storage', { key: 'theme', newValue: theme }));
 }"""
-_CHARTS_FIT = """() => [...document.querySelectorAll("[data-chart]")].every((chart) =>
-  Math.abs(chart.querySelector(".main-svg").getBoundingClientRect().width - chart.clientWidth) <= 2)"""
+_CHARTS_FIT = """() => [...document.querySelectorAll("[data-chart]")].every((chart) => {
+  const drawn = chart.querySelector(".main-svg").getBoundingClientRect();
+  return Math.abs(drawn.width - chart.clientWidth) <= 2 && drawn.bottom <= chart.getBoundingClientRect().bottom + 1;
+})"""
 _FILL_DIFFERS = (
     "before => getComputedStyle(document.querySelector('#chart-server-latency .xtick text')).fill !== before"
 )

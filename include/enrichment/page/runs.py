@@ -129,6 +129,11 @@ class Run:
         return tuple(task for task in self.tasks if task.status in statuses)
 
     @property
+    def applicable(self) -> tuple[Task, ...]:
+        """Its types that are or will be looked at."""
+        return tuple(task for task in self.tasks if task.status not in {"NOT_APPLICABLE", "SKIPPED"})
+
+    @property
     def data_complete(self) -> bool | None:
         """Whether the views held all of it; None: not known yet, or nothing tells."""
         return all_complete(self.tasks, self.state)
@@ -140,8 +145,12 @@ class Run:
 
     @property
     def least_covered(self) -> Task | None:
-        """The type of which the smallest share is there."""
-        return min((task for task in self.tasks if task.coverage is not None), key=_coverage, default=None)
+        """The type of which the smallest share is there, of those that are not complete.
+
+        A complete one may hold few of the run's statements: ``QUERY_HISTORY`` records only some of a hybrid table's.
+        """
+        missing = (task for task in self.tasks if task.data_complete is False and task.coverage is not None)
+        return min(missing, key=_coverage, default=None)
 
     @property
     def next_due_at(self) -> datetime | None:

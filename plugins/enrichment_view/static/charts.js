@@ -7,7 +7,7 @@ const KINDS = {
   "latency-comparison": latencyComparison,
 };
 const NARROW = 560; // px: no room for words beside the bars
-const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false };
+const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false };
 const { root } = document.documentElement.dataset;
 
 let plotly = null;
@@ -201,14 +201,26 @@ function latencyComparison({ runs }, colours) {
   return { traces: drawn, layout: latencyLayout(colours, drawn) };
 }
 
+// Drawn anew in another width: words and margins depend on it, and Plotly would scale the height as well.
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.dataset.drawn && target.clientWidth && target.clientWidth !== target.drawnWidth) {
+      drawOne(document.querySelector(`script[data-chart-of="${target.id}"]`));
+    }
+  }
+});
+
 async function drawOne(script) {
   const canvas = document.getElementById(script.dataset.chartOf);
   const data = JSON.parse(script.textContent);
   try {
     const library = await loadPlotly(data.library);
-    const { traces, layout: shape } = KINDS[data.kind](data, palette(), canvas.clientWidth);
-    await library.react(canvas, traces, shape, CONFIG);
+    const width = canvas.clientWidth;
+    const { traces, layout: shape } = KINDS[data.kind](data, palette(), width);
+    canvas.drawnWidth = width;
+    await library.newPlot(canvas, traces, { ...shape, width }, CONFIG); // react() loses the legend in another width
     canvas.dataset.drawn = "true";
+    widths.observe(canvas);
   } catch (error) {
     canvas.textContent = `The chart cannot be drawn: ${error.message}. The table below has the numbers.`;
   }
