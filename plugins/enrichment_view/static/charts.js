@@ -218,7 +218,7 @@ async function drawOne(script) {
     const width = canvas.clientWidth;
     const { traces, layout: shape } = KINDS[data.kind](data, palette(), width);
     canvas.drawnWidth = width;
-    await library.newPlot(canvas, traces, { ...shape, width }, CONFIG); // react() loses the legend in another width
+    await library.react(canvas, traces, { ...shape, width }, CONFIG);
     canvas.dataset.drawn = "true";
     widths.observe(canvas);
   } catch (error) {
