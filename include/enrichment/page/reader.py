@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -36,9 +37,17 @@ PAGE_TIMEOUT_SECONDS = 30
 """STATEMENT_TIMEOUT_IN_SECONDS of the page: nobody waits longer for a page."""
 
 PAGE_LOCK_TIMEOUT_SECONDS = 10
+PATIENCE_SECONDS = 40.0
+"""How long a request waits for Snowflake in all, login included.
+
+A network that swallows packets lets the connector wait for minutes, and the provider's hook drops its timeouts; the
+threads that would wait with it are those of Airflow's API.
+"""
+
 _SETTINGS_SECONDS = 15.0
 _KEPT_ANSWERS = 512
 _KEPT_SESSIONS = 4
+_STATEMENTS_AT_ONCE = 8
 _ASKED_AT_ONCE = 64
 _IDLE_SECONDS = 900.0
 """A session that was idle for longer is not used again: networks forget it, and Snowflake may."""
@@ -69,10 +78,15 @@ class Reader:
     """Runs the templates of ``include/sql/page`` on sessions that it keeps.
 
     :param conn_id: Airflow connection
+    :param patience_seconds: after which a question counts as not answered
     """
 
     conn_id: str
     settings: Settings
+    patience_seconds: float = PATIENCE_SECONDS
+    _threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_STATEMENTS_AT_ONCE, "enrichment-page"), repr=False
+    )
     _idle: LifoQueue[_IdleSession] = field(default_factory=lambda: LifoQueue(_KEPT_SESSIONS), repr=False)
     _answers: TLRUCache[Any, _Answer] = field(
         default_factory=lambda: TLRUCache(_KEPT_ANSWERS, ttu=lambda _key, answer, now: now + answer.keep_seconds),
@@ -101,13 +115,13 @@ class Reader:
         binds = dict(binds or {})
         key = (template, repr(sorted(binds.items())))
         began = time.monotonic()
-        with self._asking[hash(key) % _ASKED_AT_ONCE]:
+        with self._one_at_a_time(key):
             kept = self._kept(key)
             # what another request asked for while this one waited is fresh enough
             if kept is not None and (not fresh or kept.asked_at >= began):
                 return kept.rows
             asked_at = time.monotonic()
-            rows = tuple(self._ask(template, binds))
+            rows = tuple(self._ask_in_time(template, binds))
             keep_seconds = KEPT_SECONDS_WHILE_MOVING if is_moving(rows) else KEPT_SECONDS
             with self._lock:
                 self._answers[key] = _Answer(rows, asked_at, keep_seconds)
@@ -119,7 +133,8 @@ class Reader:
             self._answers.clear()
 
     def close(self) -> None:
-        """Log the kept sessions out."""
+        """Log the kept sessions out, when the last statement has been answered."""
+        self._threads.shutdown()
         with suppress(Empty):
             while True:
                 _close(self._idle.get_nowait().connection)
@@ -138,6 +153,27 @@ class Reader:
     def _kept(self, key: Any) -> _Answer | None:
         with self._lock:
             return self._answers.get(key)
+
+    @contextmanager
+    def _one_at_a_time(self, key: Any) -> Iterator[None]:
+        lock = self._asking[hash(key) % _ASKED_AT_ONCE]
+        if not lock.acquire(timeout=self.patience_seconds):
+            raise self._no_answer()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _ask_in_time(self, template: str, binds: Binds) -> list[Row]:
+        asked = self._threads.submit(self._ask, template, binds)
+        try:
+            return asked.result(self.patience_seconds)
+        except TimeoutError:
+            asked.cancel()  # if no thread has begun with it
+            raise self._no_answer() from None
+
+    def _no_answer(self) -> Unavailable:
+        return self.unavailable(TimeoutError(f"Snowflake gave no answer in {self.patience_seconds:g} seconds"))
 
     def _ask(self, template: str, binds: Binds) -> list[Row]:
         sql = render(template, self.settings)

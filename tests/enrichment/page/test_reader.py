@@ -120,3 +120,27 @@ def test_a_connection_that_is_not_defined_is_explained(settings: Settings) -> No
     with pytest.raises(Unavailable, match="nowhere") as caught:
         total(Reader("nowhere", settings))
     assert caught.value.cause is Cause.CONFIGURATION
+
+
+def test_a_snowflake_that_keeps_silent_is_told_before_the_connector_gives_up(
+    reader: Reader, account: Account, settings: Settings
+) -> None:
+    hasty = Reader("snowflake_default", settings, patience_seconds=0.5)
+    account.put_faults([{"match": "AS TOTAL FROM chosen", "delay_seconds": 3}])
+    answers: list[Unavailable] = []
+
+    def ask() -> None:
+        with pytest.raises(Unavailable) as raised:
+            total(hasty)
+        answers.append(raised.value)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]  # the second one waits for the first one's answer
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.cause for answer in answers] == [Cause.UNREACHABLE] * 2
+    assert "no answer in 0.5 seconds" in str(answers[0])
+    account.put_faults([])
+    hasty.close()
+    assert total(reader) == 0
