@@ -36,6 +36,17 @@ def test_who_has_the_current_reply_is_not_sent_it_again(api: httpx.Client, paths
         assert api.get(path, headers={"If-None-Match": tag}).status_code == 304, path
 
 
+def test_each_answer_is_one_statement_and_then_kept(
+    deployment: Deployment, api: httpx.Client, paths: list[str]
+) -> None:
+    for path in paths:
+        begun = deployment.server("GET", "/statements")["last"]
+        for headers in ({"Cache-Control": "no-cache"}, {}):
+            api.get(path, headers=headers).raise_for_status()
+        sent = deployment.server("GET", f"/statements?since={begun}")["statements"]
+        assert len([item for item in sent if "TEST_RESULTS" in item["text"]]) == 1, path
+
+
 def test_lists_are_paged_and_the_head_stays(api: httpx.Client, run_path: str) -> None:
     for section, name in LISTS.items():
         first, second, beyond = (

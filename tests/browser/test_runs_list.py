@@ -158,6 +158,34 @@ def test_the_theme_follows_airflows_while_the_page_is_open(open_page: OpenPage) 
     page.wait_for_function("before => getComputedStyle(document.body).backgroundColor !== before", arg=light)
 
 
+def test_it_is_refreshed_while_something_is_moving_and_its_tab_is_visible(open_page: OpenPage) -> None:
+    page = open_page()
+    page.clock.install()
+    page.reload()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "x-partial" in request.headers else None)
+
+    with page.expect_response(lambda reply: "x-partial" in reply.request.headers):
+        page.clock.fast_forward(20_000)
+    _show(page, visible=False)
+    asked.clear()
+    page.clock.run_for(300_000)
+    assert asked == []
+    with page.expect_response(lambda reply: "x-partial" in reply.request.headers):
+        _show(page, visible=True)
+
+
+def _show(page: Page, *, visible: bool) -> None:
+    """As when another tab is chosen, or this one again."""
+    page.evaluate(
+        """hidden => {
+          Object.defineProperty(document, 'hidden', { get: () => hidden, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        not visible,
+    )
+
+
 class TestTroubles:
     """What somebody sees who cannot be answered."""
 
