@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.enrichment import slo
+from include.enrichment.catalogue import CATALOGUE
 from include.enrichment.page.unavailable import Unavailable
 from include.enrichment.slo import Level, Objective
 
@@ -185,13 +186,13 @@ def _measures(
     oldest: Sequence[OldestPending],
     latencies: Sequence[CompletionLatency],
 ) -> tuple[Measure, ...]:
-    waiting = max(oldest, key=lambda item: item.age_minutes, default=None)
+    waiting = max(oldest, key=_past_first_due, default=None)
     slowest = max(latencies, key=lambda item: item.max_minutes, default=None)
     return (
         Measure(slo.DUE_JOBS, depth["DUE_JOBS"], f"{depth['DUE_TASKS']} types"),
         Measure(
             slo.OLDEST_PENDING,
-            waiting.age_minutes if waiting else None,
+            _past_first_due(waiting) if waiting else None,
             f"{waiting.enrichment_type} of run {waiting.run_id}" if waiting else "Nothing is pending",
         ),
         Measure(
@@ -206,6 +207,12 @@ def _measures(
         ),
         Measure(slo.STALE_LEASES, leases["STALE_TASKS"], leases["CLAIMED_BY"] or "No lease has expired"),
     )
+
+
+def _past_first_due(item: OldestPending) -> float:
+    """Minutes since the task was due for the first time; retries and snoozes do not make it young."""
+    due_after = {entry.name: entry.due_after for entry in CATALOGUE}.get(item.enrichment_type, timedelta())
+    return max(item.age_minutes - due_after / timedelta(minutes=1), 0)
 
 
 def _oldest(row: Row) -> OldestPending:
