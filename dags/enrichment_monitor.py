@@ -16,7 +16,7 @@ that a monitor with nothing to see costs nothing. What it returns is compared wi
 * **Green**: it has looked, whatever it found. **Red**: Snowflake gave no answer, which is an alert of its own; or a
   notifier failed three times: what it was to tell is in the log, and the reminder a day later tries it again.
 
-What has been told is in the XCom `open_alerts` of the last look; without it every alert starts anew.
+What has been told is in the Variable `flakebench_enrichment_open_alerts`; delete it, and every alert starts anew.
 **To stop**, pause this DAG: alerts then neither start nor end. **To look now**, trigger it.
 """
 

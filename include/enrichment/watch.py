@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.enrichment import metrics, monitor
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MEMORY = "open_alerts"
-"""Key of the XCom that holds what has been told; the next look reads that of the newest look before it."""
+MEMORY = "flakebench_enrichment_open_alerts"
+"""Airflow Variable that holds what has been told; without it every alert starts anew.
+
+No XCom of the last look: which is the last is not to be had reliably, since Airflow orders those of earlier runs by a
+logical date that a run triggered by hand need not have.
+"""
 
 
 def look(conn_id: str, settings: Settings, context: Mapping[str, Any]) -> dict[str, float | None]:
@@ -33,7 +38,7 @@ def look(conn_id: str, settings: Settings, context: Mapping[str, Any]) -> dict[s
     :raises AirflowFailException: a notifier failed; everything else was told and is remembered
     """
     ti, now = context["ti"], datetime.now(UTC).replace(tzinfo=None)
-    memory: Memory = ti.xcom_pull(task_ids=ti.task_id, key=MEMORY, include_prior_dates=True) or {}
+    memory: Memory = Variable.get(MEMORY, default={}, deserialize_json=True)
     try:
         buckets = monitor.read_buckets(open_hook(conn_id, settings), settings)
     except Exception:
@@ -58,12 +63,14 @@ def _tell(
     *,
     is_partial: bool = False,
 ) -> None:
-    """Remember, then tell: Airflow drops a try's XComs when it is repeated, so a notifier's failure is not retried.
+    """Remember, then tell: a repeated try would find nothing to tell, so a notifier's failure is not retried.
 
     :param is_partial: alerts of what was not measured go on
     """
     alerts, kept = evaluate(measurements, memory, now, reminder=timedelta(hours=settings.reminder_hours))
-    context["ti"].xcom_push(key=MEMORY, value={**memory, **kept} if is_partial else kept)
+    remembered = {**memory, **kept} if is_partial else kept
+    if remembered != memory:
+        Variable.set(MEMORY, remembered, description="What enrichment_monitor has told.", serialize_json=True)
     try:
         tell(alerts, settings.notifiers, context)
     except NotificationError as error:
