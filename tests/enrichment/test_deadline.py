@@ -1,0 +1,40 @@
+"""A pass that hangs is told of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+
+import pytest
+
+from include.enrichment import settings as settings_module
+from include.enrichment.deadline import pass_deadline, tell_of_hanging_pass
+from include.enrichment.settings import ParseSettings, Settings
+
+
+def test_what_airflow_calls_at_the_deadline_can_be_imported_and_takes_what_it_is_given() -> None:
+    callback = pass_deadline(ParseSettings()).callback
+    module, _, name = callback.path.rpartition(".")
+    assert getattr(import_module(module), name) is tell_of_hanging_pass
+    assert callback.kwargs == {"deadline_minutes": 45}
+
+
+def test_the_message_names_the_run_and_since_when(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settings_module, "current", Settings)
+    queued_at = datetime.now(UTC) - timedelta(minutes=46)
+    dag_run = {"dag_run_id": "scheduled__1", "queued_at": queued_at.isoformat().replace("+00:00", "Z")}
+    tell_of_hanging_pass(deadline_minutes=45, context={"dag_run": dag_run})
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "Pass scheduled__1 has not ended. Now 46 minutes (critical above 45), since" in record.getMessage()
+    assert f"{queued_at:%Y-%m-%d %H:%M} UTC" in record.getMessage()
+
+
+def test_it_is_told_as_well_without_a_context(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settings_module, "current", Settings)
+    tell_of_hanging_pass(deadline_minutes=45)
+    assert len(caplog.records) == 1
