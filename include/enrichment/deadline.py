@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stub has not got them
+    DeadlineAlert,
+    DeadlineReference,
+    SyncCallback,
+)
 
-from include.enrichment.slo import Level, Objective
+from include.enrichment.slo import HANGING_PASS, Level
 
 if TYPE_CHECKING:
     from include.enrichment.settings import ParseSettings
@@ -20,14 +25,12 @@ def pass_deadline(settings: ParseSettings) -> DeadlineAlert:
     """
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(minutes=settings.deadline_minutes),
-        callback=SyncCallback(
-            "include.enrichment.deadline.tell_of_hanging_pass", {"deadline_minutes": settings.deadline_minutes}
-        ),
+        interval=timedelta(minutes=settings.deadline),
+        callback=SyncCallback(tell_of_hanging_pass, {"deadline_minutes": settings.deadline}),
     )
 
 
-def tell_of_hanging_pass(*, deadline_minutes: int, context: dict[str, Any] | None = None) -> None:
+def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | None = None) -> None:
     """Tell of a pass that has missed its deadline, as alerts are told; called by Airflow.
 
     :param context: Airflow's, with the DAG run as its REST API shows it
@@ -42,8 +45,8 @@ def tell_of_hanging_pass(*, deadline_minutes: int, context: dict[str, Any] | Non
     if since is None:
         since = datetime.now(UTC) - timedelta(minutes=deadline_minutes)
     now = datetime.now(UTC)
-    objective = Objective(
-        "hanging_pass", f"Pass {dag_run.get('dag_run_id', '')} has not ended", "minutes", None, deadline_minutes
+    objective = replace(
+        HANGING_PASS, name=f"Pass {dag_run.get('dag_run_id', '')} has not ended", critical_above=deadline_minutes
     )
     alert = Alert(
         objective,

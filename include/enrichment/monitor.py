@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from include.enrichment import slo
 from include.enrichment.catalogue import CATALOGUE
@@ -87,7 +87,7 @@ def read_buckets(hook: DbApiHook, settings: Settings) -> list[Bucket]:
         parameters=monitor_parameters(settings),
         handler=rows_as_mappings,
     )
-    return [Bucket.from_row(row) for row in rows or []]
+    return [Bucket.from_row(row) for row in cast("list[Mapping[str, Any]]", rows or [])]
 
 
 def measure(buckets: Iterable[Bucket], settings: Settings, now: datetime) -> list[Measurement]:
@@ -160,8 +160,9 @@ class Figures:
         return _share(self.of_last_day("SETTLED_TASKS"), lambda bucket: bucket.part)
 
     def failed_jobs(self) -> Value:
-        """Jobs of which a type failed."""
-        failed = [bucket for bucket in self.of_last_day("SETTLED_JOBS") if bucket.part]
+        """Jobs of which a type failed, of backfill as well: a number is not hidden by many others, as a rate is."""
+        settled = [*self.of_last_day("SETTLED_JOBS"), *self.of_last_day("SETTLED_BACKFILL_JOBS")]
+        failed = [bucket for bucket in settled if bucket.part]
         return sum(bucket.part for bucket in failed), _oldest(failed)
 
     def average_attempts(self) -> Value:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -78,7 +77,6 @@ class NotifierSetting(BaseModel):
     level: Literal["WARNING", "CRITICAL"] = "WARNING"
 
 
-Thresholds = Mapping[str, Mapping[Literal["warning", "critical"], float | None]]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 _CONFIG = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
@@ -101,11 +99,19 @@ class ParseSettings(BaseSettings):
     pass_timeout_minutes: int = Field(
         60, ge=1, description="Timeout of a pass (a DAG run), minutes; must outlive a task."
     )
-    deadline_minutes: int = Field(
-        45, ge=1, description="A pass that has not ended so many minutes after it was queued is reported."
+    deadline_minutes: int | None = Field(
+        None,
+        ge=1,
+        description="A pass that has not ended so many minutes after it was queued is reported; three quarters of its "
+        "timeout when unset.",
     )
     monitor_minutes: int = Field(5, ge=1, le=1440, description="Minutes between two looks of the monitor.")
     lease_minutes: int = Field(90, ge=1, description="How long a claim holds a task; must outlive a pass.")
+
+    @property
+    def deadline(self) -> float:
+        """Minutes after which a pass that has not ended is reported; always before its timeout stops it."""
+        return self.pass_timeout_minutes * 0.75 if self.deadline_minutes is None else self.deadline_minutes
 
     @model_validator(mode="after")
     def _pass_outlives_task(self) -> Self:
@@ -119,7 +125,7 @@ class ParseSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _deadline_comes_before_the_timeout(self) -> Self:
-        if self.deadline_minutes >= self.pass_timeout_minutes:
+        if self.deadline >= self.pass_timeout_minutes:
             raise ValueError(
                 f"{PREFIX}DEADLINE_MINUTES={self.deadline_minutes} must be less than "
                 f"{PREFIX}PASS_TIMEOUT_MINUTES={self.pass_timeout_minutes}, or a pass that hangs is stopped before "
@@ -202,7 +208,7 @@ class Settings(BaseSettings):
     cleanup_batch_size: int = Field(
         10_000, ge=1, le=1_000_000, description="Rows (of the queue: jobs) that the cleanup deletes in one transaction."
     )
-    thresholds: Annotated[Thresholds, NoDecode, BeforeValidator(_json), AfterValidator(_known_thresholds)] = Field(
+    thresholds: Annotated[slo.Overrides, NoDecode, BeforeValidator(_json), AfterValidator(_known_thresholds)] = Field(
         {}, description='Thresholds other than the plan\'s, JSON: `{"due_jobs": {"warning": 80}}`; null: none.'
     )
     notifiers: Annotated[tuple[NotifierSetting, ...], NoDecode, BeforeValidator(_json)] = Field(
@@ -211,6 +217,10 @@ class Settings(BaseSettings):
         "optionally, `level`. Nothing is imported that is not named here.",
     )
     reminder_hours: int = Field(24, ge=1, description="Hours after which an alert that lasts is told again.")
+
+    def __hash__(self) -> int:
+        """By their text: thresholds and notifiers hold mappings, which have no hash."""
+        return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))
 
     @property
     def results(self) -> str:

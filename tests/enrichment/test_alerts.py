@@ -120,3 +120,11 @@ def test_notifiers_come_from_json_and_an_unknown_key_is_refused() -> None:
     assert (found.notifier, found.kwargs, found.level) == ("a.b.C", {"text": "x"}, "CRITICAL")
     with pytest.raises(ConfigurationError, match=name):
         parse({name: '[{"notifier": "a.b.C", "args": {}}]'})
+
+
+def test_settings_with_notifiers_and_thresholds_can_still_be_the_key_of_a_cache() -> None:
+    values = {
+        "FLAKEBENCH_ENRICHMENT_NOTIFIERS": '[{"notifier": "a.b.C", "kwargs": {"text": "x"}}]',
+        "FLAKEBENCH_ENRICHMENT_THRESHOLDS": '{"due_jobs": {"warning": 1}}',
+    }
+    assert len({parse(values), parse(values), parse()}) == 2

@@ -19,6 +19,13 @@ def test_what_airflow_calls_at_the_deadline_can_be_imported_and_takes_what_it_is
     assert callback.kwargs == {"deadline_minutes": 45}
 
 
+@pytest.mark.parametrize("pass_timeout_minutes", [11, 30, 85])
+def test_it_follows_the_timeout_of_a_pass_unless_it_is_set(pass_timeout_minutes: int) -> None:
+    followed = pass_deadline(ParseSettings(pass_timeout_minutes=pass_timeout_minutes))
+    assert timedelta(minutes=pass_timeout_minutes / 2) < followed.interval < timedelta(minutes=pass_timeout_minutes)
+    assert pass_deadline(ParseSettings(deadline_minutes=5)).interval == timedelta(minutes=5)
+
+
 def test_the_message_names_the_run_and_since_when(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

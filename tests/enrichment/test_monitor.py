@@ -59,18 +59,19 @@ def test_what_is_not_due_yet_has_waited_for_no_time() -> None:
     assert values(bucket("WAITING", timedelta(minutes=5), kind="AGGREGATE"))["oldest_pending"] == 0
 
 
-def test_rates_are_of_the_last_24_hours() -> None:
+def test_rates_are_of_the_last_24_hours_and_backfill_is_in_the_number_of_failed_jobs_only() -> None:
     day_before = timedelta(hours=25)
     found = values(
         bucket("SETTLED_TASKS", timedelta(hours=23), 10, 1),
         bucket("SETTLED_TASKS", day_before, 10, 10),
         bucket("SETTLED_JOBS", timedelta(hours=2), 4, 3, 10),
+        bucket("SETTLED_BACKFILL_JOBS", timedelta(hours=2), 10, 2, 10),
         bucket("SETTLED_JOBS", day_before, 50, 50, 500),
         bucket("COMPLETED_TASKS", timedelta(hours=2), 5, 0, 90),
         bucket("COMPLETED_TASKS", day_before, 5, 0, 90_000),
     )
     assert found["failure_rate"] == 10
-    assert (found["failed_jobs"], found["average_attempts"]) == (3, 2.5)
+    assert (found["failed_jobs"], found["average_attempts"]) == (5, 2.5)
     assert found["completion_latency"] == 1.5
 
 
