@@ -4,7 +4,7 @@
   parents.TABLE_TYPE,
   COALESCE(children.ENDED_AT, parents.END_TIME) AS RUN_ENDED_AT,
   jobs.STATUS AS JOB_STATUS,
-  (SELECT COUNT(*) FROM tasks) AS TASK_COUNT,
+  (SELECT COUNT(counted.ENRICHMENT_TYPE) FROM tasks AS counted) AS TASK_COUNT,
   tasks.ENRICHMENT_TYPE,
   tasks.STATUS,
   tasks.DUE_AT,
