@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,21 @@ from airflow.sdk import (  # type: ignore[attr-defined]  # its stub has not got 
     SyncCallback,
 )
 
+from include.enrichment import settings as settings_module
+from include.enrichment.errors import safe_text
 from include.enrichment.slo import HANGING_PASS, Level
 
 if TYPE_CHECKING:
-    from include.enrichment.settings import ParseSettings
+    from include.enrichment.settings import ParseSettings, Settings
+
+log = logging.getLogger(__name__)
 
 
 def pass_deadline(settings: ParseSettings) -> DeadlineAlert:
     """What Airflow watches for.
 
-    A synchronous callback: it runs where tasks run, so that a deployment needs no triggerer for it.
+    A synchronous callback: it runs where tasks run, so that a deployment needs no triggerer for it. It takes notifiers
+    and their connections from the environment only, see :func:`_settings`.
     """
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
@@ -35,7 +41,6 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
 
     :param context: Airflow's, with the DAG run as its REST API shows it
     """
-    from include.enrichment import settings as settings_module
     from include.enrichment.alerts import Alert, Event
     from include.enrichment.notifications import tell
 
@@ -55,4 +60,18 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
         (now - since.astimezone(UTC)) / timedelta(minutes=1),
         since.astimezone(UTC).replace(tzinfo=None),
     )
-    tell([alert], settings_module.current().notifiers, context or {})
+    tell([alert], _settings().notifiers, context or {})
+
+
+def _settings() -> Settings:
+    """The settings, or those of the environment alone.
+
+    Airflow 3.3 refuses the Variables to a deadline's callback (its token is not exchanged, apache/airflow#66141).
+    """
+    try:
+        return settings_module.current()
+    except settings_module.ConfigurationError:
+        raise
+    except Exception as error:
+        log.warning("Airflow's Variables cannot be read here, the environment counts: %s", safe_text(error))
+        return settings_module.parse()

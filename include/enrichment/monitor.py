@@ -33,7 +33,7 @@ class Bucket:
     """One row of ``monitor/figures.sql``; its header says what the amounts are of each figure."""
 
     figure: str
-    hour_at: datetime | None
+    bucket_at: datetime | None
     enrichment_type: str | None
     amount: int
     part: int
@@ -46,7 +46,7 @@ class Bucket:
         """:param row: by column name"""
         return cls(
             figure=row["FIGURE"],
-            hour_at=row["HOUR_AT"],
+            bucket_at=row["BUCKET_AT"],
             enrichment_type=row["ENRICHMENT_TYPE"],
             amount=int(row["AMOUNT"]),
             part=int(row["PART"]),
@@ -122,7 +122,7 @@ class Figures:
         return [bucket for bucket in self.buckets if bucket.figure == figure]
 
     def passed(self, figure: str) -> list[Bucket]:
-        """Buckets whose last row's time has come: an hour that has only begun would count what is not due yet."""
+        """Buckets, of a minute each, whose last row's time has come."""
         return [bucket for bucket in self.of(figure) if bucket.newest_at is not None and bucket.newest_at <= self.now]
 
     def of_last_day(self, figure: str) -> list[Bucket]:

@@ -9,6 +9,7 @@ import pytest
 
 from include.enrichment import settings as settings_module
 from include.enrichment.deadline import pass_deadline, tell_of_hanging_pass
+from include.enrichment.notifications import NotificationError
 from include.enrichment.settings import ParseSettings, Settings
 
 
@@ -37,6 +38,19 @@ def test_the_message_names_the_run_and_since_when(
     assert record.levelname == "ERROR"
     assert "Pass scheduled__1 has not ended. Now 46 minutes (critical above 45), since" in record.getMessage()
     assert f"{queued_at:%Y-%m-%d %H:%M} UTC" in record.getMessage()
+
+
+def test_where_airflow_refuses_the_variables_the_notifiers_of_the_environment_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused() -> Settings:
+        raise RuntimeError("Token type 'workload' not allowed for this endpoint")
+
+    monkeypatch.setattr(settings_module, "current", refused)
+    monkeypatch.setenv("FLAKEBENCH_ENRICHMENT_NOTIFIERS", '[{"notifier": "of_the.environment"}]')
+    with pytest.raises(NotificationError, match=r"of_the\.environment"):
+        tell_of_hanging_pass(deadline_minutes=45)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
 def test_it_is_told_as_well_without_a_context(

@@ -18,22 +18,24 @@ from tests.sql.cases import Moment, load_tables
 
 TASKS, QUEUE, RUNS = "DELAYED_ENRICHMENT_TASKS", "DELAYED_ENRICHMENT_QUEUE", "TEST_RESULTS"
 MANY = {"JOB_ID": "job-{n}", "RUN_ID": "run-{n}"}
+OLD = {"JOB_ID": "old", "STATUS": "NOT_APPLICABLE", "CREATED_AT": "-9d", "COMPLETED_AT": "-9d"}
+"""So that the package has been there for a while."""
 SETTLED = {"CREATED_AT": "-4h", "DUE_AT": "-2h", "COMPLETED_AT": "-115m", "ATTEMPTS": 1}
 
 BROKEN: dict[str, dict[str, list[dict[str, Any]]]] = {
-    "due_jobs": {TASKS: [{**MANY, "repeat": 51, "DUE_AT": "-1m"}]},
+    "due_jobs": {TASKS: [{**MANY, "repeat": 51, "DUE_AT": "-1m"}, {"JOB_ID": "later", "DUE_AT": "+1m"}]},
     "backlog": {TASKS: [{**MANY, "repeat": 101, "DUE_AT": "-1m"}]},
     "oldest_pending": {TASKS: [{"CREATED_AT": "-7h", "DUE_AT": "+5m"}]},
     "failure_rate": {TASKS: [{**SETTLED, "STATUS": "FAILED"}]},
     "failed_jobs": {TASKS: [{**MANY, "repeat": 11, **SETTLED, "STATUS": "FAILED"}]},
     "completion_latency": {TASKS: [{**SETTLED, "STATUS": "COMPLETED", "DUE_AT": "-4h"}]},
-    "late_jobs": {QUEUE: [{"TEST_END_TIME": "-5h"}], TASKS: [{"CREATED_AT": "-5h", "DUE_AT": "+5m"}]},
-    "slow_jobs": {QUEUE: [{"TEST_END_TIME": "-220m"}], TASKS: [{"CREATED_AT": "-220m", "DUE_AT": "+5m"}]},
+    "late_jobs": {QUEUE: [{"TEST_END_TIME": "-5h"}], TASKS: [OLD, {"CREATED_AT": "-5h", "DUE_AT": "+5m"}]},
+    "slow_jobs": {QUEUE: [{"TEST_END_TIME": "-220m"}], TASKS: [OLD, {"CREATED_AT": "-220m", "DUE_AT": "+5m"}]},
     "stale_leases": {TASKS: [{**MANY, "repeat": 2, "STATUS": "IN_PROGRESS", "LEASE_EXPIRES_AT": "-1m"}]},
     "average_attempts": {TASKS: [{**SETTLED, "STATUS": "COMPLETED", "ATTEMPTS": 3}]},
     "missed_runs": {
         RUNS: [{"TEST_ID": "run-2", "RUN_ID": "run-2", "START_TIME": "-8d-10m", "END_TIME": "-8d"}],
-        TASKS: [{"STATUS": "NOT_APPLICABLE", "CREATED_AT": "-9d", "COMPLETED_AT": "-9d"}],
+        TASKS: [OLD],
     },
 }
 """Key of an objective to the rows that break it; ``unreadable`` is a question that fails."""

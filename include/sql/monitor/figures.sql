@@ -1,6 +1,7 @@
--- Purpose:    what enrichment_monitor compares with the thresholds: counts and extreme times, by hour.
+-- Purpose:    what enrichment_monitor compares with the thresholds: counts and extreme times, by hour; of what is still
+--             to come, due times and ends of leases, by minute.
 -- Group:      monitor
--- Grain:      one row per figure, hour (and enrichment type, of WAITING). AMOUNT: jobs of DUE_JOBS, BACKFILL_JOBS,
+-- Grain:      one row per figure, time (and enrichment type, of WAITING). AMOUNT: jobs of DUE_JOBS, BACKFILL_JOBS,
 --             SETTLED_JOBS, SETTLED_BACKFILL_JOBS and ENDED_JOBS, tasks of WAITING, LEASES, SETTLED_TASKS and
 --             COMPLETED_TASKS, runs of UNKNOWN_RUNS. PART: how many of them failed; of ENDED_JOBS: were done 4 hours
 --             after the test's end. TOTAL: attempts of the settled jobs; longest delay in seconds of COMPLETED_TASKS;
@@ -34,6 +35,7 @@ all_tasks AS (
 newest AS (
   SELECT
     DATEADD('hour', -26, MAX(COMPLETED_AT)) AS SETTLED_FROM,
+    MIN(CREATED_AT) AS INSTALLED_AT,
     DATEADD('day', -%(look_back_days)s, MIN(CREATED_AT)) AS KNOWN_FROM
   FROM all_tasks
 ),
@@ -65,14 +67,17 @@ ended_jobs AS (
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS queued
   INNER JOIN jobs ON queued.JOB_ID = jobs.JOB_ID AND NOT jobs.IS_BACKFILL
   CROSS JOIN newest_job
+  CROSS JOIN newest
   WHERE
     queued.TEST_END_TIME >= newest_job.ENDED_FROM
+    -- what had ended before the package was there could not be done in time
+    AND queued.TEST_END_TIME >= newest.INSTALLED_AT
     AND (jobs.OPEN_TASKS > 0 OR jobs.SETTLED_AT IS NOT NULL)
 )
 
 SELECT
   CASE WHEN IS_BACKFILL THEN 'BACKFILL_JOBS' ELSE 'DUE_JOBS' END AS FIGURE,
-  DATE_TRUNC('hour', FIRST_DUE_AT) AS HOUR_AT,
+  DATE_TRUNC('minute', FIRST_DUE_AT) AS BUCKET_AT,
   NULL::VARCHAR AS ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   0 AS PART,
@@ -81,11 +86,11 @@ SELECT
   MAX(FIRST_DUE_AT) AS NEWEST_AT
 FROM jobs
 WHERE FIRST_DUE_AT IS NOT NULL
-GROUP BY IS_BACKFILL, DATE_TRUNC('hour', FIRST_DUE_AT)
+GROUP BY IS_BACKFILL, DATE_TRUNC('minute', FIRST_DUE_AT)
 UNION ALL
 SELECT
   'WAITING' AS FIGURE,
-  NULL::TIMESTAMP_NTZ AS HOUR_AT,
+  NULL::TIMESTAMP_NTZ AS BUCKET_AT,
   all_tasks.ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   0 AS PART,
@@ -99,7 +104,7 @@ GROUP BY all_tasks.ENRICHMENT_TYPE
 UNION ALL
 SELECT
   'LEASES' AS FIGURE,
-  DATE_TRUNC('hour', LEASE_EXPIRES_AT) AS HOUR_AT,
+  DATE_TRUNC('minute', LEASE_EXPIRES_AT) AS BUCKET_AT,
   NULL::VARCHAR AS ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   0 AS PART,
@@ -108,11 +113,11 @@ SELECT
   MAX(LEASE_EXPIRES_AT) AS NEWEST_AT
 FROM all_tasks
 WHERE IS_HELD
-GROUP BY DATE_TRUNC('hour', LEASE_EXPIRES_AT)
+GROUP BY DATE_TRUNC('minute', LEASE_EXPIRES_AT)
 UNION ALL
 SELECT
   'SETTLED_TASKS' AS FIGURE,
-  DATE_TRUNC('hour', all_tasks.COMPLETED_AT) AS HOUR_AT,
+  DATE_TRUNC('hour', all_tasks.COMPLETED_AT) AS BUCKET_AT,
   NULL::VARCHAR AS ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   COUNT_IF(all_tasks.STATUS = 'FAILED') AS PART,
@@ -126,11 +131,11 @@ GROUP BY DATE_TRUNC('hour', all_tasks.COMPLETED_AT)
 UNION ALL
 SELECT
   'COMPLETED_TASKS' AS FIGURE,
-  DATE_TRUNC('hour', all_tasks.COMPLETED_AT) AS HOUR_AT,
+  DATE_TRUNC('hour', all_tasks.COMPLETED_AT) AS BUCKET_AT,
   NULL::VARCHAR AS ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   0 AS PART,
-  MAX(DATEDIFF('second', all_tasks.DUE_AT, all_tasks.COMPLETED_AT)) AS TOTAL,
+  MAX(DATEDIFF('second', GREATEST(all_tasks.DUE_AT, all_tasks.CREATED_AT), all_tasks.COMPLETED_AT)) AS TOTAL,
   MIN(all_tasks.COMPLETED_AT) AS OLDEST_AT,
   MAX(all_tasks.COMPLETED_AT) AS NEWEST_AT
 FROM all_tasks
@@ -144,7 +149,7 @@ GROUP BY DATE_TRUNC('hour', all_tasks.COMPLETED_AT)
 UNION ALL
 SELECT
   CASE WHEN jobs.IS_BACKFILL THEN 'SETTLED_BACKFILL_JOBS' ELSE 'SETTLED_JOBS' END AS FIGURE,
-  DATE_TRUNC('hour', jobs.SETTLED_AT) AS HOUR_AT,
+  DATE_TRUNC('hour', jobs.SETTLED_AT) AS BUCKET_AT,
   NULL::VARCHAR AS ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   COUNT_IF(jobs.FAILED_TASKS > 0) AS PART,
@@ -158,7 +163,7 @@ GROUP BY jobs.IS_BACKFILL, DATE_TRUNC('hour', jobs.SETTLED_AT)
 UNION ALL
 SELECT
   'ENDED_JOBS' AS FIGURE,
-  DATE_TRUNC('hour', TEST_END_TIME) AS HOUR_AT,
+  DATE_TRUNC('hour', TEST_END_TIME) AS BUCKET_AT,
   NULL::VARCHAR AS ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   COUNT_IF(DONE_AFTER_MINUTES <= 240) AS PART,
@@ -170,7 +175,7 @@ GROUP BY DATE_TRUNC('hour', TEST_END_TIME)
 UNION ALL
 SELECT
   'UNKNOWN_RUNS' AS FIGURE,
-  DATE_TRUNC('hour', unknown_runs.AGED_FROM) AS HOUR_AT,
+  DATE_TRUNC('hour', unknown_runs.AGED_FROM) AS BUCKET_AT,
   NULL::VARCHAR AS ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   0 AS PART,
@@ -182,4 +187,4 @@ CROSS JOIN newest
 -- what ended before the package could have seen it is a matter of a backfill
 WHERE unknown_runs.AGED_FROM >= newest.KNOWN_FROM
 GROUP BY DATE_TRUNC('hour', unknown_runs.AGED_FROM)
-ORDER BY FIGURE, HOUR_AT, ENRICHMENT_TYPE;
+ORDER BY FIGURE, BUCKET_AT, ENRICHMENT_TYPE;
