@@ -1,8 +1,8 @@
 """
 ### Enrichment monitor
 
-Every five minutes, one question to Snowflake without a clock: an unchanged queue is answered from the result cache, so
-that a monitor with nothing to see costs nothing. What it returns is compared with now and with the thresholds of
+Every five minutes, as often as `delayed_enrichment`, one question to Snowflake without a clock: an unchanged queue is
+answered from the result cache, so that a monitor with nothing to see costs nothing. What it returns is compared with now and with the thresholds of
 `include/enrichment/slo.py`; `FLAKEBENCH_ENRICHMENT_THRESHOLDS` changes them.
 
 * **look** logs every figure, sends each as a gauge through Airflow's metrics, and tells of alerts: once when one starts
@@ -34,7 +34,7 @@ SETTINGS = enrichment_settings.ParseSettings()
 
 @dag(
     dag_id="enrichment_monitor",
-    schedule=timedelta(minutes=SETTINGS.monitor_minutes),
+    schedule=timedelta(minutes=SETTINGS.monitor_interval),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,

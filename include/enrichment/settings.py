@@ -105,8 +105,18 @@ class ParseSettings(BaseSettings):
         description="A pass that has not ended so many minutes after it was queued is reported; three quarters of its "
         "timeout when unset.",
     )
-    monitor_minutes: int = Field(5, ge=1, le=1440, description="Minutes between two looks of the monitor.")
+    monitor_minutes: int | None = Field(
+        None,
+        ge=1,
+        le=1440,
+        description="Minutes between two looks of the monitor; those between two passes when unset.",
+    )
     lease_minutes: int = Field(90, ge=1, description="How long a claim holds a task; must outlive a pass.")
+
+    @property
+    def monitor_interval(self) -> int:
+        """Minutes between two looks: with the passes, so that no look of its own resumes a suspended warehouse."""
+        return self.monitor_minutes or self.schedule_minutes
 
     @property
     def deadline(self) -> float:
