@@ -134,9 +134,8 @@ def package(runs: int, schedule_minutes: int, warehouse: Warehouse, given: Assum
         mapped = sum(count for _, count in tasks)
         sent += len(QUESTIONS)
         is_asked_anew = tick in began or tick in ended
-        asking = (
-            len(QUESTIONS) * given.statement if is_asked_anew else 0.0
-        )  # else the result cache answers, without a warehouse
+        # else the result cache answers, without a warehouse
+        asking = len(QUESTIONS) * given.statement if is_asked_anew else 0.0
         busy += asking
         if not mapped and tick not in ended:
             if is_asked_anew:

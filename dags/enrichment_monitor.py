@@ -2,8 +2,8 @@
 ### Enrichment monitor
 
 Every five minutes, as often as `delayed_enrichment`, one question to Snowflake without a clock: an unchanged queue is
-answered from the result cache, so that a monitor with nothing to see costs nothing. What it returns is compared with now and with the thresholds of
-`include/enrichment/slo.py`; `FLAKEBENCH_ENRICHMENT_THRESHOLDS` changes them.
+answered from the result cache, so that a monitor with nothing to see costs nothing. What it returns is compared with
+now and with the thresholds of `include/enrichment/slo.py`; `FLAKEBENCH_ENRICHMENT_THRESHOLDS` changes them.
 
 * **look** logs every figure, sends each as a gauge through Airflow's metrics, and tells of alerts: once when one starts
   or becomes critical, once when it has ended (two looks in a row below every threshold), and once a day while it lasts.

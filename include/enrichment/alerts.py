@@ -72,7 +72,7 @@ class Alert:
     def text(self) -> str:
         """Figure, threshold, since when, and where it says what to do."""
         unit, threshold = self.objective.unit, self.objective.threshold(self.level)
-        value = "nothing left to measure" if self.value is None else f"{self.value:.4g} {unit}"
+        value = "nothing left to measure" if self.value is None else f"{round(self.value, 1):,g} {unit}"
         limit = "" if threshold is None else f" ({self.level.lower()} above {threshold:g})"
         since = f"{self.since:%Y-%m-%d %H:%M} UTC"
         return f"{self.title}. Now {value}{limit}, since {since}. What to do: {self.objective.runbook}"

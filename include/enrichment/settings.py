@@ -224,7 +224,8 @@ class Settings(BaseSettings):
     notifiers: Annotated[tuple[NotifierSetting, ...], NoDecode, BeforeValidator(_json)] = Field(
         (),
         description="Who is told of alerts besides the log, JSON: a list of `notifier` (import path), `kwargs` and, "
-        "optionally, `level`. Nothing is imported that is not named here.",
+        "optionally, `level`. Nothing is imported that is not named here. For a pass that hangs it counts in the "
+        "environment only: Airflow 3.3 refuses Variables to a deadline.",
     )
     reminder_hours: int = Field(24, ge=1, description="Hours after which an alert that lasts is told again.")
 

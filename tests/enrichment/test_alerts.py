@@ -62,6 +62,11 @@ def test_a_message_says_figure_threshold_since_when_and_where_to_read_on() -> No
     )
 
 
+@pytest.mark.parametrize(("value", "text"), [(34.2857, "Now 34.3 "), (395_583.94, "Now 395,584 "), (0.0, "Now 0 ")])
+def test_a_figure_is_written_as_people_do(value: float, text: str) -> None:
+    assert text in Alert(slo.FAILURE_RATE, Event.STARTED, Level.WARNING, value, START).text
+
+
 SENT: list[str] = []
 
 
