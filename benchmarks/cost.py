@@ -20,6 +20,13 @@ from include.enrichment.templates import render
 DAY_SECONDS = 86_400
 RUNS_A_DAY = (0, 50, 500)
 TABLE_TYPE = "STANDARD"
+QUESTIONS = ("queue/next_due", "monitor/figures")
+"""What the sensor and the monitor ask at each tick, and a pass ahead of them."""
+AROUND = (
+    *(f"queue/{name}" for name in ("claim_pass", "roll_up_jobs", "settled_jobs", "mirror_runs", "written_children")),
+    *QUESTIONS,
+)
+"""What a pass sends beside its mapped tasks."""
 OF_AN_EARLIER_LOOK = frozenset({"has_stored_rows", "has_stored_summary"})
 
 Interval = tuple[float, float]
@@ -99,8 +106,8 @@ class _FirstLook(dict[str, bool]):
 
 @cache
 def statements_of(*names: str) -> int:
-    """Statements of templates of ``include/sql/queue``."""
-    return sum(len(list(needed_statements(render(f"queue/{name}.sql", Settings()), {}))) for name in names)
+    """Statements of templates of ``include/sql``."""
+    return sum(len(list(needed_statements(render(f"{name}.sql", Settings()), {}))) for name in names)
 
 
 def types_of_a_run() -> list[EnrichmentType]:
@@ -119,15 +126,16 @@ def package(runs: int, schedule_minutes: int, warehouse: Warehouse, given: Assum
     began, ended = _at_ticks((end - given.run for end in ends), step), _at_ticks(ends, step)
     types = types_of_a_run()
     due = [_at_ticks((end + entry.due_after.total_seconds() for end in ends), step) for entry in types]
-    around = statements_of("claim_pass", "roll_up_jobs", "settled_jobs", "mirror_runs", "written_children", "next_due")
+    around = statements_of(*AROUND)
     spans = [_cleanup(given)]
     busy, sent = spans[0][1] - spans[0][0], given.cleanup_statements
     for tick in range(0, DAY_SECONDS, step):
         tasks = [(entry, ticks.get(tick, 0)) for entry, ticks in zip(types, due, strict=True)]
         mapped = sum(count for _, count in tasks)
-        sent += 1  # the sensor's question
+        sent += len(QUESTIONS)
         is_asked_anew = tick in began or tick in ended
-        asking = given.statement if is_asked_anew else 0.0  # else the result cache answers, without a warehouse
+        # else the result cache answers, without a warehouse
+        asking = len(QUESTIONS) * given.statement if is_asked_anew else 0.0
         busy += asking
         if not mapped and tick not in ended:
             if is_asked_anew:
@@ -224,7 +232,7 @@ def assumptions() -> str:
         f"runs of a day end evenly spread, which is the dearest way: {TABLE_TYPE} tables, so {len(types_of_a_run())} "
         "mapped tasks a run.\n"
         f"* {given.slots} mapped tasks at once; statements of each, counted from the templates: {looks}; of a claim "
-        f"{statements_of('claim_pass')}.\n"
+        f"{statements_of('queue/claim_pass')}.\n"
     )
 
 

@@ -20,6 +20,9 @@ changed.
 
 **To repeat one enrichment**, clear its mapped task: it replaces the run's rows and doubles nothing.
 **To stop**, pause this DAG, or set the Variable `FLAKEBENCH_ENRICHMENT_ENABLED` to `false`.
+A pass that has not ended after `FLAKEBENCH_ENRICHMENT_DEADLINE_MINUTES` (45) is reported like an alert, see
+`enrichment_monitor`; by the notifiers, and with their connections, of the environment: Airflow 3.3 gives the callback
+of a deadline no Variables.
 A pass that leaves due tasks starts the next at once; otherwise the schedule does. *Claimed at least once, written
 effectively once.*
 """
@@ -35,6 +38,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.enrichment import settings as enrichment_settings
 from include.enrichment.dag_defaults import DEFAULT_ARGS
+from include.enrichment.deadline import pass_deadline
 from include.enrichment.operator import SnowflakeEnrichmentOperator
 from include.enrichment.sensor import DueWorkSensor
 from include.enrichment.templates import SQL_FOLDER, jinja_options, macros
@@ -58,6 +62,7 @@ def skip_unless_tasks_are_left(context: Any) -> None:
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=SETTINGS.pass_timeout_minutes),
+    deadline=pass_deadline(SETTINGS),
     default_args=DEFAULT_ARGS,
     template_searchpath=[str(SQL_FOLDER)],
     user_defined_macros=macros(),
@@ -71,6 +76,7 @@ def delayed_enrichment() -> None:
 
     @task(do_xcom_push=True)
     def claim_due_tasks(*, dag_run: Any = None, dag: Any = None, ti: Any = None) -> list[dict[str, Any]]:
+        from include.enrichment import metrics
         from include.enrichment.queue import claim_due_tasks as claim_tasks
         from include.enrichment.snowflake import open_hook
 
@@ -84,6 +90,7 @@ def delayed_enrichment() -> None:
             lease_minutes=SETTINGS.lease_minutes,
             is_retry=ti.try_number > 1,
         )
+        metrics.claimed(len(claim.tasks), claim.tasks_left)
         ti.xcom_push(key=TASKS_LEFT, value=claim.tasks_left)
         return claim.tasks
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic_core import PydanticUndefined
 
-from docs import data_dictionary, percentiles_picture
+from docs import alert_rules, data_dictionary, percentiles_picture
 from include.enrichment.error_numbers import ERROR_NUMBERS, ERROR_RANGES, UNLISTED, UNREACHABLE, ErrorClass
 from include.enrichment.settings import PREFIX, ParseSettings, Settings
 from include.enrichment.templates import SQL_FOLDER, paths, render
@@ -169,6 +169,8 @@ GENERATED = {
     "errors.md": errors_reference,
     "data-dictionary.md": data_dictionary.document,
     "percentiles.svg": percentiles_picture.picture,
+    "../deploy/prometheus-rules.yaml": alert_rules.prometheus_rules,
+    "../deploy/grafana-dashboard.json": alert_rules.grafana_dashboard,
 }
 
 

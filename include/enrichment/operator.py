@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
+from include.enrichment import lineage, metrics
 from include.enrichment import settings as settings_module
 from include.enrichment.catalogue import enrichment_type
 from include.enrichment.error_numbers import UNREACHABLE, ErrorClass
@@ -17,6 +20,7 @@ from include.enrichment.lifecycle import Attempt, ClaimedTask, NotFinishedError
 from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN, hook_params, needed_statements
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 
@@ -65,6 +69,12 @@ class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
         )
         self.hook_params = hook_params(settings)
         hook = self.get_db_hook()
+        started = time.monotonic()
+
+        def count(outcome: str, reason_code: str | None, rows_written: int = 0) -> None:
+            duration = timedelta(seconds=time.monotonic() - started)
+            metrics.ended(self.claimed.enrichment_type, outcome, reason_code, duration, rows_written)
+
         try:
             hook.run(
                 needed_statements(str(self.sql), attempt.parameters),
@@ -74,21 +84,39 @@ class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
                 return_last=False,
             )
         except ClaimLostError as error:
+            count("lost", None)
             raise AirflowSkipException(f"{error}; {claim_holder(hook, attempt)}") from None
         except NotFinishedError as error:
             end = AttemptEnd.not_finished(attempt, str(error))
             record_end(hook, attempt, end)
+            count("snoozed" if end.is_snoozed else "skipped", end.reason_code)
             raise AirflowSkipException(f"{end.message}; {end.reason_code}") from None
         except (Exception, AirflowTaskTimeout) as error:  # the timeout is no Exception
             known = error if isinstance(error, (EnrichmentError, SnowflakeError)) else unexpected(attempt, error)
             has_retry = ti.try_number <= (ti.max_tries or 0)
             end = end_with_error(hook, attempt, known, may_airflow_retry=has_retry)
+            count("failed", end.reason_code)
             if end.is_retried_by_airflow:
                 raise EnrichmentError(end.message, end.reason_code, ErrorClass.TRANSIENT) from None
             raise AirflowFailException(end.message) from None
         self.log.info(attempt.summary())
-        if attempt.decision is not None and attempt.decision.is_snoozed:
+        decision = attempt.decision
+        if decision is not None:
+            outcome = "snoozed" if decision.is_snoozed else decision.status.lower()
+            count(outcome, decision.reason_code, attempt.parameters["rows_written"] if decision.replace else 0)
+        if decision is not None and decision.is_snoozed:
             raise AirflowSkipException(f"{attempt.summary()}; looked at again at {attempt.next_look_at} UTC")
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage | None:
+        """The view that it reads and the tables that it writes.
+
+        Not by parsing all of the template, as its base does: what it names besides is the queue's bookkeeping.
+        """
+        return lineage.of_type(enrichment_type(self.claimed.enrichment_type), self.get_db_hook())
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+        """The same: what is read and written does not depend on how the try ended."""
+        return self.get_openlineage_facets_on_start()
 
 
 def unexpected(attempt: Attempt, error: BaseException) -> EnrichmentError:

@@ -17,6 +17,7 @@ from include.enrichment.catalogue import (
 )
 from include.enrichment.errors import safe_text
 from include.enrichment.lifecycle import ClaimedTask
+from include.enrichment.monitor import monitor_parameters
 from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN, open_hook
 from include.enrichment.templates import render
 
@@ -207,26 +208,31 @@ def record_events(hook: DbApiHook, settings: Settings, job_ids: Sequence[str]) -
     :func:`answer_next_tick`.
     """
     hook.run(
-        "\n".join(render(f"queue/{name}.sql", settings) for name in ("record_events", "next_due")),
+        "\n".join([render("queue/record_events.sql", settings), _next_questions(settings)]),
         autocommit=AUTOCOMMIT_OF_LOGIN,
-        parameters={"job_ids": list(job_ids), **sensor_parameters(settings)},
+        parameters={"job_ids": list(job_ids), **_next_parameters(settings)},
     )
 
 
 def answer_next_tick(hook: DbApiHook, settings: Settings) -> None:
-    """Ask what the sensor asks, after the last write of a pass and while the warehouse still runs.
+    """Ask what the sensor and the monitor ask, after the last write of a pass and while the warehouse still runs.
 
-    The next tick sends the same text and is answered from Snowflake's result cache; otherwise it would be the first to
-    ask after the change, and resume a warehouse that has been suspended meanwhile. A failure costs no more than that.
+    Their next ticks send the same texts and are answered from Snowflake's result cache; otherwise they would be the
+    first to ask after the change, and resume a warehouse that has been suspended meanwhile. A failure costs no more
+    than that.
     """
     try:
-        hook.run(
-            render("queue/next_due.sql", settings),
-            autocommit=AUTOCOMMIT_OF_LOGIN,
-            parameters=sensor_parameters(settings),
-        )
+        hook.run(_next_questions(settings), autocommit=AUTOCOMMIT_OF_LOGIN, parameters=_next_parameters(settings))
     except Exception as error:
-        log.warning("The next tick's question could not be asked ahead: %s", safe_text(error))
+        log.warning("What the next ticks ask could not be asked ahead: %s", safe_text(error))
+
+
+def _next_questions(settings: Settings) -> str:
+    return "\n".join(render(template, settings) for template in ("queue/next_due.sql", "monitor/figures.sql"))
+
+
+def _next_parameters(settings: Settings) -> dict[str, Any]:
+    return {**sensor_parameters(settings), **monitor_parameters(settings)}
 
 
 def mirror(conn_id: str, settings: Settings, claim_token: str | None) -> bool:

@@ -10,14 +10,16 @@ two times:
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from functools import cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from include.enrichment import slo
 from include.enrichment.catalogue import CATALOGUE
 
 PREFIX = "FLAKEBENCH_ENRICHMENT_"
@@ -46,6 +48,35 @@ def _known_types(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"it is not JSON: {error}") from None
+
+
+def _known_thresholds(value: Any) -> Any:
+    slo.objectives(value)
+    return value
+
+
+class NotifierSetting(BaseModel):
+    """One entry of ``notifiers``.
+
+    :param notifier: import path of a notifier of Airflow or of one of its providers
+    :param kwargs: of its constructor; its templated fields may use ``{{ alert }}``, see ``notifications.py``
+    :param level: what is milder is not sent
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    notifier: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    level: Literal["WARNING", "CRITICAL"] = "WARNING"
+
+
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 _CONFIG = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
@@ -68,7 +99,29 @@ class ParseSettings(BaseSettings):
     pass_timeout_minutes: int = Field(
         60, ge=1, description="Timeout of a pass (a DAG run), minutes; must outlive a task."
     )
+    deadline_minutes: int | None = Field(
+        None,
+        ge=1,
+        description="A pass that has not ended so many minutes after it was queued is reported; three quarters of its "
+        "timeout when unset.",
+    )
+    monitor_minutes: int | None = Field(
+        None,
+        ge=1,
+        le=1440,
+        description="Minutes between two looks of the monitor; those between two passes when unset.",
+    )
     lease_minutes: int = Field(90, ge=1, description="How long a claim holds a task; must outlive a pass.")
+
+    @property
+    def monitor_interval(self) -> int:
+        """Minutes between two looks: with the passes, so that no look of its own resumes a suspended warehouse."""
+        return self.monitor_minutes or self.schedule_minutes
+
+    @property
+    def deadline(self) -> float:
+        """Minutes after which a pass that has not ended is reported; always before its timeout stops it."""
+        return self.pass_timeout_minutes * 0.75 if self.deadline_minutes is None else self.deadline_minutes
 
     @model_validator(mode="after")
     def _pass_outlives_task(self) -> Self:
@@ -77,6 +130,16 @@ class ParseSettings(BaseSettings):
                 f"{PREFIX}PASS_TIMEOUT_MINUTES={self.pass_timeout_minutes} must be greater than "
                 f"{PREFIX}TASK_TIMEOUT_MINUTES={self.task_timeout_minutes}, or the end of a pass would stop a task "
                 "before it can say what took so long"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _deadline_comes_before_the_timeout(self) -> Self:
+        if self.deadline >= self.pass_timeout_minutes:
+            raise ValueError(
+                f"{PREFIX}DEADLINE_MINUTES={self.deadline_minutes} must be less than "
+                f"{PREFIX}PASS_TIMEOUT_MINUTES={self.pass_timeout_minutes}, or a pass that hangs is stopped before "
+                "anybody is told"
             )
         return self
 
@@ -155,6 +218,20 @@ class Settings(BaseSettings):
     cleanup_batch_size: int = Field(
         10_000, ge=1, le=1_000_000, description="Rows (of the queue: jobs) that the cleanup deletes in one transaction."
     )
+    thresholds: Annotated[slo.Overrides, NoDecode, BeforeValidator(_json), AfterValidator(_known_thresholds)] = Field(
+        {}, description='Thresholds other than the plan\'s, JSON: `{"due_jobs": {"warning": 80}}`; null: none.'
+    )
+    notifiers: Annotated[tuple[NotifierSetting, ...], NoDecode, BeforeValidator(_json)] = Field(
+        (),
+        description="Who is told of alerts besides the log, JSON: a list of `notifier` (import path), `kwargs` and, "
+        "optionally, `level`. Nothing is imported that is not named here. For a pass that hangs it counts in the "
+        "environment only: Airflow 3.3 refuses Variables to a deadline.",
+    )
+    reminder_hours: int = Field(24, ge=1, description="Hours after which an alert that lasts is told again.")
+
+    def __hash__(self) -> int:
+        """By their text: thresholds and notifiers hold mappings, which have no hash."""
+        return hash(json.dumps(self.model_dump(mode="json"), sort_keys=True))
 
     @property
     def results(self) -> str:

@@ -20,8 +20,8 @@ class ObjectiveModel(Model):
 
     name: str
     unit: str
-    warning_above: float
-    critical_above: float
+    warning_above: float | None
+    critical_above: float | None
 
 
 class MeasureModel(Model):

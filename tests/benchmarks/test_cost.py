@@ -43,7 +43,7 @@ def test_each_resume_is_billed_a_minute_at_least() -> None:
 def test_a_day_without_runs_resumes_the_warehouse_for_the_cleanup_alone() -> None:
     day = package(0, 5, SMALL, GIVEN)
     assert day.resumes == 1
-    assert day.statements == 24 * 12 + GIVEN.cleanup_statements
+    assert day.statements == 2 * 24 * 12 + GIVEN.cleanup_statements
 
 
 def test_a_poller_on_an_idle_queue_costs_what_its_resumes_do() -> None:

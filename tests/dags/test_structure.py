@@ -17,6 +17,7 @@ DAG_FILES = {
     "delayed_enrichment",
     "enrichment_backfill",
     "enrichment_cleanup",
+    "enrichment_monitor",
     "enrichment_retry",
     "enrichment_setup",
 }
@@ -103,6 +104,11 @@ class TestDelayedEnrichment:
         sensor: Any = dag.get_task("wait_for_due_work")
         assert (sensor.timeout, sensor.soft_fail, sensor.mode) == (0, False, "poke")
 
+    def test_a_pass_that_hangs_is_told_of_before_its_timeout_stops_it(self, dag: DAG) -> None:
+        (deadline,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+        assert deadline.interval < dag.dagrun_timeout
+        assert deadline.callback.path == "include.enrichment.deadline.tell_of_hanging_pass"
+
     def test_mapped_tasks_have_a_pool_one_quick_retry_and_a_readable_name(self, dag: DAG) -> None:
         enrich: Any = dag.get_task("enrich")
         assert enrich.is_mapped
@@ -117,10 +123,17 @@ class TestDelayedEnrichment:
         assert "fail_when_a_task_failed" in {task.task_id for task in dag.leaves}
 
 
+def test_the_monitor_looks_every_five_minutes_one_at_a_time_in_one_task(dags: dict[str, DAG]) -> None:
+    dag = dags["enrichment_monitor"]
+    assert (dag.schedule, dag.max_active_runs) == (timedelta(minutes=5), 1)
+    assert [task.task_id for task in dag.tasks] == ["look"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("LEASE_MINUTES", "60", "FLAKEBENCH_ENRICHMENT_LEASE_MINUTES=60 must be greater than"),
+        ("DEADLINE_MINUTES", "60", "FLAKEBENCH_ENRICHMENT_DEADLINE_MINUTES=60 must be less than"),
         ("TASK_TIMEOUT_MINUTES", "60", "FLAKEBENCH_ENRICHMENT_PASS_TIMEOUT_MINUTES=60 must be greater than"),
     ],
 )

@@ -18,13 +18,22 @@ BUNDLES = [
     {"name": "tests", "classpath": _BUNDLE, "kwargs": {"path": str(Path(__file__).parent / "dags")}},
 ]
 """The package's DAGs, and those of tests."""
+ALERTS = "alerts"
+"""File with a line per alert, below the folder of the deployment."""
 
 
 @pytest.fixture(scope="package")  # it ends before the other tiers begin
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The sample account, broken runs included, enriched by one pass of a real scheduler."""
-    bundles = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES)}
-    with deploy(tmp_path_factory.mktemp("deployment"), GROUPS, **bundles) as running:
+    folder = tmp_path_factory.mktemp("deployment")
+    kwargs = {"path": str(folder / ALERTS), "line": "{{ alert.objective.key }}: {{ alert.text }}"}
+    environment = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES),
+        "FLAKEBENCH_ENRICHMENT_NOTIFIERS": json.dumps(
+            [{"notifier": "tests.e2e.file_notifier.FileNotifier", "kwargs": kwargs}]
+        ),
+    }
+    with deploy(folder, GROUPS, **environment) as running:
         running.run_pass()
         running.wait_until_quiet()
         # the schedule may have been faster than the trigger

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from include.enrichment import queue
+from include.enrichment import monitor, queue
 from include.enrichment.settings import Settings
 from include.enrichment.snowflake import open_hook
 from include.enrichment.templates import render
@@ -169,21 +169,23 @@ def test_the_sensors_question_has_no_clock_and_no_hybrid_table(settings: Setting
     assert not [word for word in (*clocks, "RUN_STATUS", "HEARTBEATS", "CONTROL_EVENTS") if word in asked]
 
 
-def test_a_pass_ends_with_the_very_text_that_the_next_tick_sends(account: Account, settings: Settings) -> None:
-    """So that Snowflake answers the tick from its result cache."""
+def test_a_pass_ends_with_the_very_texts_that_the_next_ticks_send(account: Account, settings: Settings) -> None:
+    """So that Snowflake answers the sensor and the monitor from its result cache."""
     load(account, SETTLED)
     hook = open_hook(CONN_ID, settings)
     settled = queue.settle_jobs(hook, settings)
     queue.record_events(hook, settings, [job.job_id for job in settled])
     queue.answer_next_tick(hook, settings)
     hook.get_records(render("queue/next_due.sql", settings), parameters=queue.sensor_parameters(settings))
-    asked = [item["text"] for item in account.statements() if "AS NEXT_DUE_AT" in item["text"]][-3:]
-    assert len(asked) == 3
-    assert len(set(asked)) == 1
+    monitor.read_buckets(hook, settings)
+    for question in ("AS NEXT_DUE_AT", "'DUE_JOBS' END AS FIGURE"):
+        asked = [item["text"] for item in account.statements() if question in item["text"]][-3:]
+        assert len(asked) == 3
+        assert len(set(asked)) == 1
 
 
 def test_a_login_of_ours_sends_no_statement_of_its_own(account: Account, settings: Settings) -> None:
     last = account.statements()[-1]["sequence"]
     queue.answer_next_tick(open_hook(CONN_ID, settings), settings)
     sent = [item["text"] for item in account.statements(last) if item["query_tag"] == settings.query_tag]
-    assert len(sent) == 1
+    assert len(sent) == 2

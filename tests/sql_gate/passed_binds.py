@@ -6,6 +6,7 @@ from datetime import datetime
 
 from include.enrichment.backfill import backfill_parameters
 from include.enrichment.lifecycle import Attempt, ClaimedTask
+from include.enrichment.monitor import monitor_parameters
 from include.enrichment.operations import Operation
 from include.enrichment.page.runs import RunFilter
 from include.enrichment.queue import claim_parameters, sensor_parameters
@@ -75,6 +76,7 @@ PASSED = {
     "schema/record_step.sql": frozenset({"version", "name", "checksum", "state"}),
     "monitor/status_of_run.sql": frozenset({"run_id"}),
     "monitor/reconciliation.sql": frozenset({"window_start", "window_end", "usage_start"}),
+    "monitor/figures.sql": frozenset(monitor_parameters(SAME_SCHEMA)),
     "monitor/enrichment_effectiveness.sql": frozenset({"run_id"}),
     "monitor/server_metrics_of_run.sql": frozenset({"run_id"}),
     "monitor/lock_contention_of_run.sql": frozenset({"run_id"}),

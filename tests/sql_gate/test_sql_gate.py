@@ -157,8 +157,9 @@ def test_a_correlated_subquery_stands_in_where_only_never_in_set(part: Statement
     assert house_rules.correlated_outside_where(resolution(part)) == []
 
 
-def test_the_sensors_question_has_no_clock_and_no_hybrid_table(schema: Schema) -> None:
-    (part,) = statements("queue/next_due.sql")
+@pytest.mark.parametrize("path", ["queue/next_due.sql", "monitor/figures.sql"])
+def test_the_questions_of_sensor_and_monitor_have_no_clock_and_no_hybrid_table(path: str, schema: Schema) -> None:
+    (part,) = statements(path)
     assert house_rules.uncacheable(part.tree, schema) == []
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.enrichment import slo
+from include.enrichment.catalogue import CATALOGUE
 from include.enrichment.page.unavailable import Unavailable
 from include.enrichment.slo import Level, Objective
 
@@ -169,7 +170,7 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
             in_progress_tasks=leases["IN_PROGRESS_TASKS"],
             next_try_at=depth["NEXT_TRY_AT"],
         ),
-        measures=_measures(depth, leases, failures, oldest, latencies),
+        measures=_measures(slo.objectives(reader.settings.thresholds), depth, leases, failures, oldest, latencies),
         oldest_pending=oldest,
         latencies=latencies,
         doctor=_doctor(rows("last_doctor")),
@@ -179,33 +180,40 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
 
 
 def _measures(
+    table: Mapping[str, Objective],
     depth: Row,
     leases: Row,
     failures: Row,
     oldest: Sequence[OldestPending],
     latencies: Sequence[CompletionLatency],
 ) -> tuple[Measure, ...]:
-    waiting = max(oldest, key=lambda item: item.age_minutes, default=None)
+    waiting = max(oldest, key=_past_first_due, default=None)
     slowest = max(latencies, key=lambda item: item.max_minutes, default=None)
     return (
-        Measure(slo.DUE_JOBS, depth["DUE_JOBS"], f"{depth['DUE_TASKS']} types"),
+        Measure(table[slo.DUE_JOBS.key], depth["DUE_JOBS"], f"{depth['DUE_TASKS']} types"),
         Measure(
-            slo.OLDEST_PENDING,
-            waiting.age_minutes if waiting else None,
+            table[slo.OLDEST_PENDING.key],
+            _past_first_due(waiting) if waiting else None,
             f"{waiting.enrichment_type} of run {waiting.run_id}" if waiting else "Nothing is pending",
         ),
         Measure(
-            slo.FAILURE_RATE,
+            table[slo.FAILURE_RATE.key],
             _number(failures["FAIL_PCT"]),
             f"{failures['FAILED']} of {failures['SETTLED']} types" if failures["SETTLED"] else "Nothing settled",
         ),
         Measure(
-            slo.COMPLETION_LATENCY,
+            table[slo.COMPLETION_LATENCY.key],
             slowest.max_minutes if slowest else None,
             slowest.enrichment_type if slowest else "Nothing completed",
         ),
-        Measure(slo.STALE_LEASES, leases["STALE_TASKS"], leases["CLAIMED_BY"] or "No lease has expired"),
+        Measure(table[slo.STALE_LEASES.key], leases["STALE_TASKS"], leases["CLAIMED_BY"] or "No lease has expired"),
     )
+
+
+def _past_first_due(item: OldestPending) -> float:
+    """Minutes since the task was due for the first time; retries and snoozes do not make it young."""
+    due_after = {entry.name: entry.due_after for entry in CATALOGUE}.get(item.enrichment_type, timedelta())
+    return max(item.age_minutes - due_after / timedelta(minutes=1), 0)
 
 
 def _oldest(row: Row) -> OldestPending:

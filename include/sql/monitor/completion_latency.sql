@@ -3,16 +3,17 @@
 -- Group:      alert
 -- Grain:      one row per enrichment type of which a task completed.
 -- Write mode: reads only.
--- Limits:     without backfill. A task that waited for Snowflake counts from its last due time: what is measured is our
---             own delay. A task that was cleared by hand long after it was due counts as late.
+-- Limits:     without backfill. A task that waited for Snowflake counts from its last due time, one that was made after
+--             its due time, at installation or by hand, from then: what is measured is our own delay. A task that was
+--             cleared by hand long after it was due counts as late.
 -- Corrects:   the plan named this metric without a query; its "eligible time" is that of the job, the types are due
 --             each by itself.
 SELECT
   ENRICHMENT_TYPE,
   COUNT(*) AS TASKS,
-  AVG(DATEDIFF('second', DUE_AT, COMPLETED_AT)) / 60 AS AVG_MINUTES,
-  MEDIAN(DATEDIFF('second', DUE_AT, COMPLETED_AT)) / 60 AS MEDIAN_MINUTES,
-  MAX(DATEDIFF('second', DUE_AT, COMPLETED_AT)) / 60 AS MAX_MINUTES
+  AVG(DATEDIFF('second', GREATEST(DUE_AT, CREATED_AT), COMPLETED_AT)) / 60 AS AVG_MINUTES,
+  MEDIAN(DATEDIFF('second', GREATEST(DUE_AT, CREATED_AT), COMPLETED_AT)) / 60 AS MEDIAN_MINUTES,
+  MAX(DATEDIFF('second', GREATEST(DUE_AT, CREATED_AT), COMPLETED_AT)) / 60 AS MAX_MINUTES
 FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
 WHERE
   STATUS = 'COMPLETED'

@@ -1,0 +1,77 @@
+"""The deadline of a pass: somebody is told while it hangs, before its timeout stops it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stub has not got them
+    DeadlineAlert,
+    DeadlineReference,
+    SyncCallback,
+)
+
+from include.enrichment import settings as settings_module
+from include.enrichment.errors import safe_text
+from include.enrichment.slo import HANGING_PASS, Level
+
+if TYPE_CHECKING:
+    from include.enrichment.settings import ParseSettings, Settings
+
+log = logging.getLogger(__name__)
+
+
+def pass_deadline(settings: ParseSettings) -> DeadlineAlert:
+    """What Airflow watches for.
+
+    A synchronous callback: it runs where tasks run, so that a deployment needs no triggerer for it. It takes notifiers
+    and their connections from the environment only, see :func:`_settings`.
+    """
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(minutes=settings.deadline),
+        callback=SyncCallback(tell_of_hanging_pass, {"deadline_minutes": settings.deadline}),
+    )
+
+
+def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | None = None) -> None:
+    """Tell of a pass that has missed its deadline, as alerts are told; called by Airflow.
+
+    :param context: Airflow's, with the DAG run as its REST API shows it
+    """
+    from include.enrichment.alerts import Alert, Event
+    from include.enrichment.notifications import tell
+
+    dag_run = (context or {}).get("dag_run") or {}
+    queued_at = dag_run.get("queued_at")
+    since = datetime.fromisoformat(queued_at) if isinstance(queued_at, str) else queued_at
+    if since is None:
+        since = datetime.now(UTC) - timedelta(minutes=deadline_minutes)
+    now = datetime.now(UTC)
+    objective = replace(
+        HANGING_PASS, name=f"Pass {dag_run.get('dag_run_id', '')} has not ended", critical_above=deadline_minutes
+    )
+    alert = Alert(
+        objective,
+        Event.STARTED,
+        Level.CRITICAL,
+        (now - since.astimezone(UTC)) / timedelta(minutes=1),
+        since.astimezone(UTC).replace(tzinfo=None),
+    )
+    tell([alert], _settings().notifiers, context or {})
+
+
+def _settings() -> Settings:
+    """The settings, or those of the environment alone.
+
+    Airflow 3.3 refuses the Variables to a deadline's callback (its token is not exchanged, apache/airflow#66141).
+    """
+    try:
+        return settings_module.current()
+    except settings_module.ConfigurationError:
+        raise
+    except Exception as error:
+        log.warning("Airflow's Variables cannot be read here, the environment counts: %s", safe_text(error))
+        return settings_module.parse()

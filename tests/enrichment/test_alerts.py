@@ -1,0 +1,135 @@
+"""When somebody is told, and by whom."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from include.enrichment import slo
+from include.enrichment.alerts import Alert, Event, evaluate
+from include.enrichment.monitor import Measurement
+from include.enrichment.notifications import NotificationError, tell
+from include.enrichment.settings import ConfigurationError, NotifierSetting, parse
+from include.enrichment.slo import Level
+
+START = datetime(2026, 3, 2, 12, 0)
+STEP = timedelta(minutes=5)
+
+
+def told(*values: float | None, step: timedelta = STEP) -> list[tuple[int, Event, Level]]:
+    """What is told of the depth, look by look; what is remembered goes through JSON as it does in an XCom."""
+    memory: dict[str, dict[str, Any]] = {}
+    events = []
+    for number, value in enumerate(values):
+        measured = Measurement(slo.DUE_JOBS, value)
+        alerts, kept = evaluate([measured], memory, START + number * step, reminder=timedelta(hours=24))
+        memory = json.loads(json.dumps(kept))
+        events += [(number, alert.event, alert.level) for alert in alerts]
+    return events
+
+
+def test_an_alert_is_told_once_when_it_starts_and_once_when_it_has_ended() -> None:
+    assert told(10, 60, 70, 60, 10, 10, 10) == [(1, Event.STARTED, Level.WARNING), (5, Event.ENDED, Level.WARNING)]
+
+
+def test_a_value_on_the_border_does_not_call_each_time() -> None:
+    assert told(60, 40, 60, 40, 60, 40, 60) == [(0, Event.STARTED, Level.WARNING)]
+
+
+def test_it_is_told_again_when_it_gets_worse_but_not_when_it_goes_to_and_fro() -> None:
+    assert told(60, 300, 60, 300, 60) == [(0, Event.STARTED, Level.WARNING), (1, Event.WORSE, Level.CRITICAL)]
+
+
+def test_while_it_lasts_it_is_told_once_a_day() -> None:
+    events = told(*[60] * 50, step=timedelta(hours=1))
+    assert events == [(0, Event.STARTED, Level.WARNING)] + [(at, Event.REMINDER, Level.WARNING) for at in (24, 48)]
+
+
+def test_nothing_left_to_measure_ends_an_alert_and_starts_none() -> None:
+    assert told(None, 60, None, None) == [(1, Event.STARTED, Level.WARNING), (3, Event.ENDED, Level.WARNING)]
+
+
+def test_a_message_says_figure_threshold_since_when_and_where_to_read_on() -> None:
+    measured = Measurement(slo.DUE_JOBS, 201, since=START - timedelta(hours=1))
+    (alert,), _ = evaluate([measured], {}, START, reminder=timedelta(hours=24))
+    assert alert.text == (
+        "FlakeBench enrichment CRITICAL started: Jobs that are due. Now 201 jobs (critical above 200), since "
+        "2026-03-02 11:00 UTC. What to do: docs/operate.md#due-jobs"
+    )
+
+
+@pytest.mark.parametrize(("value", "text"), [(34.2857, "Now 34.3 "), (395_583.94, "Now 395,584 "), (0.0, "Now 0 ")])
+def test_a_figure_is_written_as_people_do(value: float, text: str) -> None:
+    assert text in Alert(slo.FAILURE_RATE, Event.STARTED, Level.WARNING, value, START).text
+
+
+SENT: list[str] = []
+
+
+class KeepingNotifier:
+    """As much of a notifier as is asked for."""
+
+    template_fields = ("text",)
+
+    def __init__(self, text: str = "", *, is_broken: bool = False) -> None:
+        self.text, self.is_broken = text, is_broken
+
+    def render_template_fields(self, context: dict[str, Any]) -> None:
+        self.text = f"{self.text}{context['alert'].key}"
+
+    def notify(self, _context: dict[str, Any]) -> None:
+        if self.is_broken:
+            raise TypeError("no channel")
+        SENT.append(self.text)
+
+
+def chosen(level: Any = "WARNING", **kwargs: Any) -> NotifierSetting:
+    return NotifierSetting(notifier=f"{__name__}.KeepingNotifier", kwargs=kwargs, level=level)
+
+
+@pytest.fixture
+def alert() -> Alert:
+    SENT.clear()
+    return Alert(slo.DUE_JOBS, Event.STARTED, Level.WARNING, 60, START)
+
+
+def test_the_log_is_told_without_any_setting(alert: Alert, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        tell([alert], (), {})
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", alert.text)]
+
+
+def test_a_notifier_that_is_broken_is_named_and_does_not_silence_the_others(alert: Alert) -> None:
+    with pytest.raises(NotificationError, match="KeepingNotifier: TypeError: no channel"):
+        tell([alert], (chosen(is_broken=True), chosen(text="key ")), {})
+    assert SENT == ["key flakebench_enrichment.due_jobs"]
+
+
+def test_a_notifier_gets_only_the_levels_that_it_wants(alert: Alert) -> None:
+    tell([alert], (chosen("CRITICAL"),), {})
+    assert SENT == []
+
+
+def test_a_provider_that_is_not_installed_is_said_when_it_is_needed(alert: Alert) -> None:
+    with pytest.raises(NotificationError, match="Install the provider"):
+        tell([alert], (NotifierSetting(notifier="no_such_provider.Notifier"),), {})
+
+
+def test_notifiers_come_from_json_and_an_unknown_key_is_refused() -> None:
+    name = "FLAKEBENCH_ENRICHMENT_NOTIFIERS"
+    (found,) = parse({name: '[{"notifier": "a.b.C", "kwargs": {"text": "x"}, "level": "CRITICAL"}]'}).notifiers
+    assert (found.notifier, found.kwargs, found.level) == ("a.b.C", {"text": "x"}, "CRITICAL")
+    with pytest.raises(ConfigurationError, match=name):
+        parse({name: '[{"notifier": "a.b.C", "args": {}}]'})
+
+
+def test_settings_with_notifiers_and_thresholds_can_still_be_the_key_of_a_cache() -> None:
+    values = {
+        "FLAKEBENCH_ENRICHMENT_NOTIFIERS": '[{"notifier": "a.b.C", "kwargs": {"text": "x"}}]',
+        "FLAKEBENCH_ENRICHMENT_THRESHOLDS": '{"due_jobs": {"warning": 1}}',
+    }
+    assert len({parse(values), parse(values), parse()}) == 2

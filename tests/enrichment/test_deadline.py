@@ -1,0 +1,61 @@
+"""A pass that hangs is told of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+
+import pytest
+
+from include.enrichment import settings as settings_module
+from include.enrichment.deadline import pass_deadline, tell_of_hanging_pass
+from include.enrichment.notifications import NotificationError
+from include.enrichment.settings import ParseSettings, Settings
+
+
+def test_what_airflow_calls_at_the_deadline_can_be_imported_and_takes_what_it_is_given() -> None:
+    callback = pass_deadline(ParseSettings()).callback
+    module, _, name = callback.path.rpartition(".")
+    assert getattr(import_module(module), name) is tell_of_hanging_pass
+    assert callback.kwargs == {"deadline_minutes": 45}
+
+
+@pytest.mark.parametrize("pass_timeout_minutes", [11, 30, 85])
+def test_it_follows_the_timeout_of_a_pass_unless_it_is_set(pass_timeout_minutes: int) -> None:
+    followed = pass_deadline(ParseSettings(pass_timeout_minutes=pass_timeout_minutes))
+    assert timedelta(minutes=pass_timeout_minutes / 2) < followed.interval < timedelta(minutes=pass_timeout_minutes)
+    assert pass_deadline(ParseSettings(deadline_minutes=5)).interval == timedelta(minutes=5)
+
+
+def test_the_message_names_the_run_and_since_when(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settings_module, "current", Settings)
+    queued_at = datetime.now(UTC) - timedelta(minutes=46)
+    dag_run = {"dag_run_id": "scheduled__1", "queued_at": queued_at.isoformat().replace("+00:00", "Z")}
+    tell_of_hanging_pass(deadline_minutes=45, context={"dag_run": dag_run})
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "Pass scheduled__1 has not ended. Now 46 minutes (critical above 45), since" in record.getMessage()
+    assert f"{queued_at:%Y-%m-%d %H:%M} UTC" in record.getMessage()
+
+
+def test_where_airflow_refuses_the_variables_the_notifiers_of_the_environment_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused() -> Settings:
+        raise RuntimeError("Token type 'workload' not allowed for this endpoint")
+
+    monkeypatch.setattr(settings_module, "current", refused)
+    monkeypatch.setenv("FLAKEBENCH_ENRICHMENT_NOTIFIERS", '[{"notifier": "of_the.environment"}]')
+    with pytest.raises(NotificationError, match=r"of_the\.environment"):
+        tell_of_hanging_pass(deadline_minutes=45)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+
+
+def test_it_is_told_as_well_without_a_context(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(settings_module, "current", Settings)
+    tell_of_hanging_pass(deadline_minutes=45)
+    assert len(caplog.records) == 1
