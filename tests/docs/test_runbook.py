@@ -123,7 +123,7 @@ def test_every_threshold_of_the_table_has_an_entry_and_every_entry_a_threshold()
 def test_the_queries_and_headings_that_the_runbook_links_exist() -> None:
     text = RUNBOOK.read_text()
     headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
-    assert {anchor for anchor in re.findall(r"\]\(#([\w-]+)\)", text)} <= headings
+    assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= headings
     linked = re.findall(r"\]\(([\w-]+\.md)#([\w-]+)\)", text)
     assert linked
     for document, anchor in linked:
