@@ -33,7 +33,9 @@ PARTS = ("* **Means:** ", "* **Check:** ", "* **Do:** ")
 
 
 def _constants(node: ast.AST) -> Iterator[str]:
-    return (item.value for item in ast.walk(node) if isinstance(item, ast.Constant) and isinstance(item.value, str))
+    """The texts in upper case, as statuses and reason codes are."""
+    texts = (item.value for item in ast.walk(node) if isinstance(item, ast.Constant) and isinstance(item.value, str))
+    return (text for text in texts if re.fullmatch(r"[A-Z][A-Z_]*", text))
 
 
 def _of_python(path: Path) -> Iterator[str]:
