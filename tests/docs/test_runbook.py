@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from include.enrichment import slo
 from include.enrichment.error_numbers import ERROR_NUMBERS, ERROR_RANGES, UNLISTED, UNREACHABLE
+from include.enrichment.slo import Objective
 from include.enrichment.templates import SQL_FOLDER
 
 REPOSITORY = Path(__file__).parents[2]
@@ -28,7 +30,8 @@ _IN_CASE = re.compile(rf"\b(?:THEN|ELSE) {_CODE}")
 _ASSIGNED = re.compile(rf"{_CODE} AS REASON_CODE\b|\bREASON_CODE = CASE WHEN .*? THEN {_CODE}")
 _IN_LAST_ERROR = re.compile(r"'([A-Z]+_[A-Z]+): ")
 _ENTRY = re.compile(r"^#### (\S+)\n\n(.*?)(?=^#{2,4} |\Z)", re.MULTILINE | re.DOTALL)
-_ALERT = re.compile(r"^### (\w+)\n\n(.*?)(?=^#{2,3} |\Z)", re.MULTILINE | re.DOTALL)
+_ALERT = re.compile(r"^### ([\w-]+)\n\n(.*?)(?=^#{2,3} |\Z)", re.MULTILINE | re.DOTALL)
+_ROW = re.compile(r"^\| \[([\w-]+)\]\(#\1\) \| (\d*) ?\| (\d*) ?\| (\w+) \| .+ \|$", re.MULTILINE)
 PARTS = ("* **Means:** ", "* **Check:** ", "* **Do:** ")
 
 
@@ -118,8 +121,24 @@ def test_an_entry_says_what_it_means_how_to_check_and_what_to_do(kind: str) -> N
         assert [text.count(part) for part in PARTS] == [1, 1, 1], name
 
 
+def thresholds() -> dict[str, tuple[float | None, float | None, str]]:
+    """Alert to warning, critical and unit, as the table of the runbook has them."""
+    rows = _ROW.findall(RUNBOOK.read_text())
+    return {name: (*(float(text) if text else None for text in levels), unit) for name, *levels, unit in rows}
+
+
 def test_every_threshold_of_the_table_has_an_entry_and_every_entry_a_threshold() -> None:
-    assert set(re.findall(r"^\| \[(\w+)\]\(#\1\) ", RUNBOOK.read_text(), re.MULTILINE)) == set(alerts())
+    assert list(thresholds()) == list(alerts())
+
+
+def test_the_table_has_the_thresholds_of_every_objective() -> None:
+    declared = {name: value for name, value in vars(slo).items() if isinstance(value, Objective)}
+    expected = {
+        name.lower().replace("_", "-"): (item.warning_above, item.critical_above, item.unit)
+        for name, item in declared.items()
+    }
+    assert expected
+    assert {name: found for name, found in thresholds().items() if name in expected} == expected
 
 
 def test_the_queries_and_headings_that_the_runbook_links_exist() -> None:
