@@ -11,6 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 # two of the tiers with a scheduler at a time
 TIER_BY_TIER := -n 2 --dist loadgroup
+OLDEST := .venv-oldest
 export PYTHONPATH := $(CURDIR)
 
 # the first interpreter that runs and is new enough; a shim may exist and fail
@@ -58,7 +59,7 @@ chromium:
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
 		else echo "The tests of the page are skipped without Chromium: apt-get install chromium" >&2; fi; }
 
-.PHONY: test test-unit test-sql test-dag test-e2e test-faults test-browser
+.PHONY: test test-unit test-sql test-dag test-e2e test-faults test-browser test-oldest
 test: $(READY) chromium ## Every test but the live ones
 	$(PYTEST) -m "not (e2e or faults or browser or live)" -ra $(SIDE_BY_SIDE)
 	$(PYTEST) -m "e2e or faults or browser" -ra $(TIER_BY_TIER)
@@ -70,6 +71,14 @@ test-browser: chromium
 
 test-e2e test-faults test-browser: test-%: $(READY) ## One tier with a real scheduler; test-faults prints the fault matrix
 	$(PYTEST) -m $* -ra
+
+$(OLDEST)/.ready: requirements-oldest.lock $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
+	$(BIN)/uv pip sync --quiet --python $(OLDEST)/bin/python --require-hashes requirements-oldest.lock
+	touch $@
+
+test-oldest: $(OLDEST)/.ready ## Import and structure of the DAGs and of the plugin on the oldest Airflow that is claimed
+	$(OLDEST)/bin/python -m pytest tests/dags tests/plugins -ra $(SIDE_BY_SIDE)
 
 .PHONY: bench soak
 bench: $(READY) ## Every benchmark and one table of all bars (under 25 minutes on 2 cores); ONLY=drain runs one
@@ -96,9 +105,11 @@ types: $(READY) ## Type check
 docs: $(READY) ## Generate the generated documents
 	$(BIN)/python docs/generate.py
 
-lock: $(READY) ## Pin the packages of requirements-dev.in anew
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --no-annotate requirements-dev.in -o requirements-dev.lock
+lock: $(READY) ## Pin the packages of requirements-dev.in and requirements-oldest.in anew
+	@for name in dev oldest; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--no-emit-find-links --no-header --no-annotate requirements-$$name.in -o requirements-$$name.lock; \
+	done
 
 clean: ## Remove the environment and all local state
-	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

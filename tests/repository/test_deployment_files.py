@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from include.enrichment.deployment import TESTED_VERSIONS
 from include.enrichment.pool import SLOTS
@@ -26,9 +28,21 @@ def compose() -> dict[str, Any]:
     return content
 
 
-def airflow_pin() -> str:
-    lines = (REPOSITORY / "requirements-dev.in").read_text().splitlines()
-    return next(line.removeprefix("apache-airflow==") for line in lines if line.startswith("apache-airflow=="))
+def airflow_pin(name: str = "dev") -> str:
+    (version,) = re.findall(
+        r"^apache-airflow==(\S+)$", (REPOSITORY / f"requirements-{name}.in").read_text(), re.MULTILINE
+    )
+    return str(version)
+
+
+def test_the_oldest_and_the_newest_airflow_that_are_tested_are_those_that_are_claimed() -> None:
+    oldest, newest = airflow_pin("oldest"), airflow_pin()
+    claimed = SpecifierSet(TESTED_VERSIONS["apache-airflow-core"])
+    assert f">={Version(oldest).major}.{Version(oldest).minor}" in map(str, claimed)
+    assert Version(oldest).micro == 0
+    assert newest in claimed
+    for document in ("README.md", "requirements.txt", "docs/deploy.md"):
+        assert f"{oldest} to {newest}" in (REPOSITORY / document).read_text(), document
 
 
 def test_the_astro_image_is_of_the_airflow_that_is_tested_and_what_its_build_copies_exists() -> None:
