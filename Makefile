@@ -59,7 +59,7 @@ chromium:
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
 		else echo "The tests of the page are skipped without Chromium: apt-get install chromium" >&2; fi; }
 
-.PHONY: test test-unit test-sql test-dag test-e2e test-faults test-browser test-oldest
+.PHONY: test test-unit test-sql test-dag test-e2e test-faults test-browser test-oldest test-live
 test: $(READY) chromium ## Every test but the live ones
 	$(PYTEST) -m "not (e2e or faults or browser or live)" -ra $(SIDE_BY_SIDE)
 	$(PYTEST) -m "e2e or faults or browser" -ra $(TIER_BY_TIER)
@@ -71,6 +71,9 @@ test-browser: chromium
 
 test-e2e test-faults test-browser: test-%: $(READY) ## One tier with a real scheduler; test-faults prints the fault matrix
 	$(PYTEST) -m $* -ra
+
+test-live: $(READY) ## The end-to-end tests in a scratch database of the account in .env, removed at the end; says what differs
+	$(PYTEST) tests/e2e --live -m live -ra
 
 $(OLDEST)/.ready: requirements-oldest.lock $(READY)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
