@@ -73,7 +73,7 @@ test-e2e test-faults test-browser: test-%: $(READY) ## One tier with a real sche
 	$(PYTEST) -m $* -ra
 
 test-live: $(READY) ## The end-to-end tests in a scratch database of the account in .env, removed at the end; says what differs
-	$(PYTEST) tests/e2e --live -m live -ra
+	$(PYTEST) tests/e2e --live -m live -vv
 
 $(OLDEST)/.ready: requirements-oldest.lock $(READY)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
