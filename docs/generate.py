@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic_core import PydanticUndefined
 
-from docs import alert_rules, data_dictionary, percentiles_picture
+from docs import alert_rules, dag_reference, data_dictionary, percentiles_picture
 from include.enrichment.error_numbers import ERROR_NUMBERS, ERROR_RANGES, UNLISTED, UNREACHABLE, ErrorClass
 from include.enrichment.settings import PREFIX, ParseSettings, Settings
 from include.enrichment.templates import SQL_FOLDER, paths, render
@@ -168,6 +168,7 @@ GENERATED = {
     "queries.md": queries,
     "errors.md": errors_reference,
     "data-dictionary.md": data_dictionary.document,
+    "dags.md": dag_reference.document,
     "percentiles.svg": percentiles_picture.picture,
     "../deploy/prometheus-rules.yaml": alert_rules.prometheus_rules,
     "../deploy/grafana-dashboard.json": alert_rules.grafana_dashboard,

@@ -6,9 +6,12 @@ import json
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.certificate import write_private
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 DEFAULT_FILE = Path(".local/connection.json")
 DEFAULT_PORT = 19443
@@ -59,6 +62,12 @@ class LocalConnection:
         if session_parameters:
             arguments["session_parameters"] = session_parameters
         return arguments
+
+    def connect(self) -> SnowflakeConnection:
+        """A session in UTC; see :meth:`connector_kwargs`."""
+        import snowflake.connector
+
+        return snowflake.connector.connect(**self.connector_kwargs(TIMEZONE="UTC"))
 
     def environment(self) -> dict[str, str]:
         """Environment variables that make Airflow's ``snowflake_default`` this connection."""

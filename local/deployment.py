@@ -1,4 +1,4 @@
-"""A whole deployment on this machine: the embedded Snowflake and a real Airflow, for tests and benchmarks."""
+"""A whole deployment: a real Airflow on this machine, and the embedded Snowflake or a database of a real account."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ import httpx
 
 from local.airflow_home import DAG_ID, SCHEDULER, AirflowClient, AirflowHome, free_port
 from local.connection import LocalConnection
-from local.environment import PROJECT
+from local.environment import PROJECT, conn_id
+from local.live import ScratchDatabase
 from local.processes import Supervisor
 from local.sample_account import Account, build_account, load_sample_account, write_account
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
+
+    from include.enrichment.settings import Settings
 
 PATIENCE_SECONDS = 240.0
 _START_SECONDS = 60.0
@@ -30,10 +33,13 @@ _START_SECONDS = 60.0
 
 @dataclass
 class Deployment:
-    """A running deployment and the ways to look at it."""
+    """A running deployment and the ways to look at it.
+
+    :param connection: to the embedded Snowflake, or the scratch database of a real account
+    """
 
     supervisor: Supervisor
-    connection: LocalConnection
+    connection: LocalConnection | ScratchDatabase
     home: AirflowHome
     client: AirflowClient
     account: Account
@@ -53,14 +59,29 @@ class Deployment:
 
     def connect(self) -> SnowflakeConnection:
         """A session of its own."""
-        import snowflake.connector
+        return self.connection.connect()
 
-        return snowflake.connector.connect(**self.connection.connector_kwargs(TIMEZONE="UTC"))
+    @property
+    def settings(self) -> Settings:
+        """The settings of its tasks, but for Airflow Variables."""
+        from include.enrichment.settings import parse
+
+        return parse(self.connection.environment() if isinstance(self.connection, ScratchDatabase) else None)
+
+    @property
+    def embedded(self) -> LocalConnection:
+        """The embedded Snowflake.
+
+        :raises TypeError: it runs on a real account, which has nothing of what is wanted
+        """
+        if not isinstance(self.connection, LocalConnection):
+            raise TypeError("only the embedded Snowflake can do that")
+        return self.connection
 
     def write(self, account: Account) -> None:
         """Let the runs of an account end."""
         with closing(self.connect()) as session:
-            write_account(session, account)
+            write_account(session, account, _sample_database(self.connection))
 
     def close(self) -> None:
         """Log out."""
@@ -73,7 +94,7 @@ class Deployment:
         self.close()
         self.supervisor.kill("snowflake")
         folder = self.home.folder.parent
-        start_snowflake(self.supervisor, folder, self.connection.port)
+        start_snowflake(self.supervisor, folder, self.embedded.port)
 
     def kill_scheduler(self, *, with_tasks: bool) -> None:
         """SIGKILL the scheduler, and start another.
@@ -178,9 +199,9 @@ class Deployment:
 
     def server(self, method: str, path: str, **arguments: Any) -> Any:
         """Call the embedded server's own endpoints (faults, statements)."""
-        context = ssl.create_default_context(cafile=self.connection.ca_file)
-        with httpx.Client(base_url=self.connection.url, verify=context, trust_env=False) as client:
-            reply = client.request(method, path, auth=("", self.connection.password), **arguments)
+        context = ssl.create_default_context(cafile=self.embedded.ca_file)
+        with httpx.Client(base_url=self.embedded.url, verify=context, trust_env=False) as client:
+            reply = client.request(method, path, auth=("", self.embedded.password), **arguments)
             reply.raise_for_status()
             return reply.json() if reply.content else None
 
@@ -189,6 +210,8 @@ class Deployment:
 def deploy(
     folder: Path,
     groups: tuple[str, ...] = (),
+    scratch: ScratchDatabase | None = None,
+    /,
     *,
     database_url: str = "",
     **environment: str,
@@ -196,6 +219,7 @@ def deploy(
     """Start everything in a folder, and stop it at the end.
 
     :param groups: of sample runs to load
+    :param scratch: of a real account; None starts an embedded Snowflake
     :param database_url: of Airflow's metadata database; empty for SQLite
     :param environment: of the Airflow processes, on top
     """
@@ -206,15 +230,15 @@ def deploy(
     supervisor = Supervisor(folder / "logs")
     before = dict(os.environ)
     try:
-        connection = start_snowflake(supervisor, folder)
+        connection = scratch or start_snowflake(supervisor, folder)
         os.environ.update(connection.environment())
         settings = parse()
-        hook = open_hook("snowflake_default", settings)
+        hook = open_hook(conn_id(), settings)
         migrate(hook, settings)
         loaded_at = datetime.now(UTC)
         if groups:
             with closing(hook.get_conn()) as session:
-                load_sample_account(session, loaded_at, include=groups)
+                load_sample_account(session, loaded_at, include=groups, database=_sample_database(connection))
         variables = {**connection.environment(), **environment}
         home = AirflowHome(folder / "airflow", free_port(), variables, database_url=database_url)
         account = build_account(loaded_at, include=groups)
@@ -243,8 +267,16 @@ def second_airflow(deployment: Deployment, folder: Path, **environment: str) -> 
         supervisor.stop()
 
 
+def _sample_database(connection: LocalConnection | ScratchDatabase) -> str | None:
+    return connection.name if isinstance(connection, ScratchDatabase) else None
+
+
 def _start_airflow(
-    home: AirflowHome, supervisor: Supervisor, connection: LocalConnection, account: Account, loaded_at: datetime
+    home: AirflowHome,
+    supervisor: Supervisor,
+    connection: LocalConnection | ScratchDatabase,
+    account: Account,
+    loaded_at: datetime,
 ) -> Deployment:
     home.migrate_database()
     home.start(supervisor)

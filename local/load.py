@@ -16,13 +16,16 @@ MAX_ROWS = 1_000
 MAX_BYTES = 1_000_000
 
 
-def load_rows(connection: SnowflakeConnection, table: str, rows: Sequence[dict[str, Any]]) -> int:
+def load_rows(
+    connection: SnowflakeConnection, table: str, rows: Sequence[dict[str, Any]], database: str | None = None
+) -> int:
     """Insert rows; a key that a row does not have is NULL (not the column's default).
 
     Nested Python values go to VARIANT, OBJECT and ARRAY columns; datetimes are sent as ISO text. Each chunk of at
     most 1,000 rows or 1 MB is one INSERT, so several chunks are atomic only inside the caller's transaction.
 
     :param table: of the catalogue, qualified or as an unambiguous bare name, for example ``QUERY_HISTORY``
+    :param database: that holds a table of the same schema and name, when it is not the catalogue's
     :return: number of rows
     :raises KeyError: unknown table or column
     """
@@ -35,12 +38,17 @@ def load_rows(connection: SnowflakeConnection, table: str, rows: Sequence[dict[s
         columns = [column for column in target.columns if column.name in names]
         values = ", ".join(_expression(column.name, column.type) for column in columns)
         sql = (
-            f"INSERT INTO {target.qualified_name} ({', '.join(column.name for column in columns)})\n"
+            f"INSERT INTO {placed(target.qualified_name, database)} ({', '.join(column.name for column in columns)})\n"
             f"SELECT {values}\nFROM TABLE(FLATTEN(INPUT => PARSE_JSON(%s))) f"
         )
         payload = json.dumps([{name.upper(): value for name, value in row.items()} for row in chunk], default=_as_json)
         connection.cursor().execute(sql, (payload,))
     return len(rows)
+
+
+def placed(qualified_name: str, database: str | None) -> str:
+    """The name of a table in another database; the same one for None."""
+    return qualified_name if database is None else f"{database}.{qualified_name.partition('.')[2]}"
 
 
 def find_table(table: str) -> Table:

@@ -40,13 +40,18 @@ TIERS = {
     "e2e": "e2e",
     "faults": "faults",
     "browser": "browser",
-    "live": "live",
 }
 """Folder below ``tests`` to the marker of its tests, unless a test has the marker of a tier of its own."""
 ONE_DEPLOYMENT = frozenset({"e2e", "faults", "browser"})
 """Folders whose tests share an Airflow, so that one worker runs all of them."""
 
 _CREATED_HOME = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--live", action="store_true", help="end-to-end tests in a scratch database of the account in .env"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,12 +69,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(config.stash[_CREATED_HOME], ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     tiers, tests = set(TIERS.values()), REPOSITORY / "tests"
     for item in items:
         folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
         if folder in TIERS and not any(mark.name in tiers for mark in item.iter_markers()):
-            item.add_marker(TIERS[folder])
+            is_live = folder == "e2e" and config.getoption("live")
+            item.add_marker("live" if is_live else TIERS[folder])
         if folder in ONE_DEPLOYMENT:
             item.add_marker(pytest.mark.xdist_group(folder))
 

@@ -1,15 +1,23 @@
-"""One deployment for all end-to-end tests: the embedded Snowflake with the sample account, and a real Airflow."""
+"""One deployment for all end-to-end tests: a real Airflow, and the sample account in the embedded Snowflake.
+
+With ``--live`` the sample account is in a scratch database of the account that ``.env`` connects to.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dotenv import load_dotenv
 
 from local.deployment import Deployment, deploy
+from local.environment import PROJECT, connection_variable
+from local.live import scratch_database
 
 GROUPS = ("healthy", "broken")
 _BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
@@ -22,8 +30,47 @@ ALERTS = "alerts"
 """File with a line per alert, below the folder of the deployment."""
 
 
+EMBEDDED_ONLY = {"faults", "statements"}
+"""Fixtures that ask the embedded Snowflake for what no account does."""
+
+_NOT_ASKED = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--live``: what an account can be asked, and where it is.
+
+    :raises pytest.UsageError: there is no connection
+    """
+    if not config.getoption("live"):
+        return
+    load_dotenv(PROJECT / ".env")
+    if not os.environ.get(connection_variable()):
+        raise pytest.UsageError(f"--live needs a connection: set {connection_variable()} in .env")
+    left_out = [item for item in items if EMBEDDED_ONLY & set(getattr(item, "fixturenames", ()))]
+    config.stash[_NOT_ASKED] = len(left_out)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With ``--live``: what differs. On the embedded Snowflake every one of these tests passes in each build."""
+    if not config.getoption("live"):
+        return
+    differing = [*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])]
+    terminalreporter.section("the account against the embedded Snowflake")
+    terminalreporter.write_line(f"the same: {len(terminalreporter.stats.get('passed', []))} tests")
+    terminalreporter.write_line(f"not asked, for it needs the embedded one: {config.stash.get(_NOT_ASKED, 0)} tests")
+    terminalreporter.write_line(f"different: {len(differing)} tests")
+    by_reason: dict[str, list[str]] = {}
+    for report in differing:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        by_reason.setdefault(crash.message if crash else report.longreprtext, []).append(report.nodeid)
+    for reason, tests in by_reason.items():
+        terminalreporter.write_line("\n".join(["", *tests, f"    {reason}"]))
+
+
 @pytest.fixture(scope="package")  # it ends before the other tiers begin
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The sample account, broken runs included, enriched by one pass of a real scheduler."""
     folder = tmp_path_factory.mktemp("deployment")
     kwargs = {"path": str(folder / ALERTS), "line": "{{ alert.objective.key }}: {{ alert.text }}"}
@@ -33,7 +80,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             [{"notifier": "tests.e2e.file_notifier.FileNotifier", "kwargs": kwargs}]
         ),
     }
-    with deploy(folder, GROUPS, **environment) as running:
+    with (
+        scratch_database() if request.config.getoption("live") else nullcontext() as scratch,
+        deploy(folder, GROUPS, scratch, **environment) as running,
+    ):
         running.run_pass()
         running.wait_until_quiet()
         # the schedule may have been faster than the trigger
@@ -58,6 +108,17 @@ def variable(deployment: Deployment) -> Any:
     yield put
     for name in names:
         deployment.client.request("DELETE", f"/api/v2/variables/{name}", accept=(204,))
+
+
+@pytest.fixture
+def statements(deployment: Deployment) -> Any:
+    """``statements()()``: what Snowflake was sent between the first call and the second."""
+
+    def start() -> Any:
+        last = deployment.server("GET", "/statements")["last"]
+        return lambda: deployment.server("GET", "/statements", params={"since": last})["statements"]
+
+    return start
 
 
 @pytest.fixture

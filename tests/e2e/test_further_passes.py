@@ -41,15 +41,17 @@ def _quiet(deployment: Deployment) -> None:
     deployment.wait_until_quiet()
 
 
-def test_an_idle_pass_asks_one_question_without_a_clock_and_skips_the_rest(deployment: Deployment) -> None:
+def test_an_idle_pass_asks_one_question_without_a_clock_and_skips_the_rest(
+    deployment: Deployment, statements: Any
+) -> None:
     texts = []
     for _ in range(2):
-        start = deployment.server("GET", "/statements")["last"]
+        since = statements()
         dag_run_id, state = deployment.run_pass()
-        statements = deployment.server("GET", "/statements", params={"since": start})["statements"]
+        sent = since()
         assert state == "success"
         assert set().union(*deployment.states(dag_run_id).values()) == {"skipped"}
-        reading = [item["text"] for item in statements if " FROM " in item["text"].upper()]
+        reading = [item["text"] for item in sent if " FROM " in item["text"].upper()]
         assert len(reading) == 1
         texts += reading
     assert texts[0] == texts[1]

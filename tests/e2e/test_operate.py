@@ -179,7 +179,7 @@ class TestSetup:
         )
         before = deployment.rows(views)
         dag_run_id, state = deployment.run_dag(SETUP, rollback_to=4, dry_run=True)
-        told = "would drop VIEW FLAKEBENCH.TEST_RESULTS.V_CLIENT_AND_SERVER_LATENCY"
+        told = f"would drop VIEW {deployment.settings.enrichment}.V_CLIENT_AND_SERVER_LATENCY"
         assert told in deployment.log(dag_run_id, "change_schema", dag_id=SETUP)
         assert (state, deployment.rows(views)) == ("success", before)
 

@@ -23,8 +23,8 @@ def scanned_more(deployment: Deployment) -> Any:
         run_id=deployment.account.run(_RUN).run_id,
     )
     correct = (
-        "UPDATE SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY SET PARTITIONS_SCANNED = PARTITIONS_SCANNED + %(more)s "
-        "WHERE QUERY_ID = %(query_id)s"
+        f"UPDATE {deployment.settings.account_usage}.QUERY_HISTORY "
+        "SET PARTITIONS_SCANNED = PARTITIONS_SCANNED + %(more)s WHERE QUERY_ID = %(query_id)s"
     )
     deployment.rows(correct, more=1, query_id=row["QUERY_ID"])
     yield

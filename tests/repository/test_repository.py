@@ -44,7 +44,7 @@ def test_the_tests_that_a_document_names_exist(name: str) -> None:
 
 
 def test_the_lock_pins_and_hashes_every_package_and_names_no_index() -> None:
-    for name in ("requirements-dev.lock", "requirements-uv.txt"):
+    for name in ("requirements-dev.lock", "requirements-oldest.lock", "requirements-uv.txt"):
         text = (REPOSITORY / name).read_text()
         assert not re.search(r"https?://|file:|--(extra-)?index-url|--find-links", text)
         blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
@@ -53,13 +53,13 @@ def test_the_lock_pins_and_hashes_every_package_and_names_no_index() -> None:
             assert "--hash=sha256:" in block, block[:80]
 
 
-def test_users_requirements_are_pinned_and_part_of_the_lock() -> None:
-    lock = (REPOSITORY / "requirements-dev.lock").read_text()
+def test_users_requirements_are_pinned_and_part_of_both_locks() -> None:
+    locks = [(REPOSITORY / f"requirements-{name}.lock").read_text() for name in ("dev", "oldest")]
     lines = [line for line in (REPOSITORY / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
     assert lines
     for line in filter(None, lines):
         assert re.fullmatch(r"[a-z0-9\-]+==[0-9.]+", line)
-        assert f"\n{line} " in f"\n{lock}"
+        assert [line for lock in locks if f"\n{line} " not in f"\n{lock}"] == []
 
 
 def test_airflow_settings_name_the_connection_and_the_pool_and_hold_no_secret() -> None:
