@@ -15,9 +15,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.faults import matrix
 
@@ -43,8 +44,6 @@ TIERS = {
     "live": "live",
 }
 """Folder below ``tests`` to the marker of its tests, unless a test has the marker of a tier of its own."""
-ONE_DEPLOYMENT = frozenset({"e2e", "faults", "browser"})
-"""Folders whose tests share an Airflow, so that one worker runs all of them."""
 
 _CREATED_HOME = pytest.StashKey[str]()
 
@@ -70,8 +69,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
         if folder in TIERS and not any(mark.name in tiers for mark in item.iter_markers()):
             item.add_marker(TIERS[folder])
-        if folder in ONE_DEPLOYMENT:
-            item.add_marker(pytest.mark.xdist_group(folder))
+
+
+class ByFolder(LoadScopeScheduling):
+    """A folder is run by one worker: its tests share a deployment."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "/".join(nodeid.split("/")[:2])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder | None:
+    return ByFolder(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
