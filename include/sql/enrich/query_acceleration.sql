@@ -27,7 +27,9 @@ WHERE
   AND COALESCE(source.END_TIME > %(window_start)s::TIMESTAMP_LTZ, source.START_TIME >= %(window_start)s::TIMESTAMP_LTZ)
   -- Snowflake reads a name without quotes in any case
   AND UPPER(source.WAREHOUSE_NAME) IN (
-    SELECT UPPER(TRIM(tests.WAREHOUSE)) FROM {{ results }}.TEST_RESULTS AS tests WHERE tests.RUN_ID = %(run_id)s
+    SELECT UPPER(TRIM(tests.WAREHOUSE))
+    FROM {{ results }}.TEST_RESULTS AS tests
+    WHERE tests.RUN_ID = %(run_id)s AND TRIM(tests.WAREHOUSE) <> ''
   )
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY source.WAREHOUSE_ID, source.WAREHOUSE_NAME, source.START_TIME
