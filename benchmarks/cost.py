@@ -115,7 +115,9 @@ def types_of_a_run() -> list[EnrichmentType]:
     return [
         entry
         for entry in CATALOGUE
-        if TABLE_TYPE in entry.table_types and TABLE_TYPE not in {name for name, _ in entry.not_applicable}
+        if not entry.is_optional
+        and TABLE_TYPE in entry.table_types
+        and TABLE_TYPE not in {name for name, _ in entry.not_applicable}
     ]
 
 

@@ -112,8 +112,9 @@ def measure(deployment: Deployment) -> list[Row]:
 
 
 def runs_about_to_be_due(now: datetime) -> Iterator[Watched]:
-    """A run for each type and phase; HYBRID_CREDITS has none, because no run that ends now has that type."""
-    entries = [entry for entry in CATALOGUE if entry.ended is None or now.date() < entry.ended]
+    """A run for each type and phase, but for optional types and HYBRID_CREDITS: no run that ends now has these."""
+    usual = [entry for entry in CATALOGUE if not entry.is_optional]
+    entries = [entry for entry in usual if entry.ended is None or now.date() < entry.ended]
     for number, (entry, phase) in enumerate((entry, phase) for entry in entries for phase in PHASES):
         ended_at = now + phase - entry.due_after
         kind = _HYBRID if entry.table_types == HYBRID_TABLE_TYPES else _STANDARD

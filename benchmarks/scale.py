@@ -135,7 +135,8 @@ def tasks_per_run(today: date | None = None) -> int:
     day = today or date.max
     return max(
         sum(
-            table_type in entry.table_types
+            not entry.is_optional
+            and table_type in entry.table_types
             and table_type not in dict(entry.not_applicable)
             and not (entry.ended and day >= entry.ended)
             for entry in CATALOGUE

@@ -66,7 +66,7 @@ _MIRROR_COLUMN = re.compile(r"ALTER TABLE \{\{ results \}\}\.(\w+) ADD COLUMN IF
 
 def source_views(settings: Settings) -> list[str]:
     """The views of ACCOUNT_USAGE that the types which are switched on read."""
-    enabled = [entry for entry in CATALOGUE if entry.name not in settings.disabled_types]
+    enabled = [entry for entry in CATALOGUE if entry.name not in settings.off_types]
     joined = ["QUERY_HISTORY" for entry in enabled if entry.readiness is Readiness.QUERY_HISTORY_PASSED]
     return list(dict.fromkeys([*joined, *(entry.source_view for entry in enabled)]))
 
@@ -124,10 +124,13 @@ def check_view(probe: Probe) -> Finding:
 
 
 def _without_the_view(view: str) -> str:
-    names = [entry.name for entry in CATALOGUE if entry.source_view == view]
-    if view == "QUERY_HISTORY" or not names:
+    entries = [entry for entry in CATALOGUE if entry.source_view == view]
+    if view == "QUERY_HISTORY" or not entries:
         return ""  # others are joined through it
-    return f" Or do without: {PREFIX}DISABLED_TYPES={','.join(names)}."
+    names = ",".join(entry.name for entry in entries)
+    if all(entry.is_optional for entry in entries):
+        return f" Or do without: take {names} out of {PREFIX}OPTIONAL_TYPES."
+    return f" Or do without: {PREFIX}DISABLED_TYPES={names}."
 
 
 def check_flakebench_table(probe: Probe) -> Finding:

@@ -7,7 +7,7 @@ Nothing else in the package lists them. To add a type: one entry here, one templ
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
@@ -48,6 +48,7 @@ class EnrichmentType:
     :param retention: how long the view keeps rows
     :param horizon: after due, when waiting for completeness ends
     :param aliases: other names accepted in ``ENRICHMENT_TYPES`` of a job
+    :param is_optional: runs get it in a deployment that names it in its settings, and in no other
     """
 
     name: str
@@ -63,6 +64,7 @@ class EnrichmentType:
     retention: timedelta = timedelta(days=365)
     horizon: timedelta = timedelta(hours=12)
     aliases: tuple[str, ...] = ()
+    is_optional: bool = False
 
     @property
     def due_after(self) -> timedelta:
@@ -130,7 +132,20 @@ CATALOGUE: tuple[EnrichmentType, ...] = (
         ended_reason="Snowflake has not billed hybrid table requests since 2026-03-01",
         aliases=("CREDITS",),
     ),
+    EnrichmentType(
+        name="QUERY_ACCELERATION",
+        source_view="QUERY_ACCELERATION_HISTORY",
+        latency=timedelta(hours=3),
+        buffer=timedelta(minutes=15),
+        table_types=SNOWFLAKE_TABLE_TYPES,
+        readiness=Readiness.DUE,
+        target="QUERY_ACCELERATION_CREDITS",
+        # Enterprise Edition: https://docs.snowflake.com/en/user-guide/query-acceleration-service
+        is_optional=True,
+    ),
 )
+
+OPTIONAL_TYPES = tuple(entry.name for entry in CATALOGUE if entry.is_optional)
 
 _BY_NAME = {entry.name: entry for entry in CATALOGUE}
 
@@ -143,12 +158,11 @@ def enrichment_type(name: str) -> EnrichmentType:
     return _BY_NAME[name]
 
 
-def as_bind(disabled: Iterable[str] = ()) -> str:
-    """The catalogue as the JSON bind parameter of ``queue/create_tasks.sql``.
+def as_bind(off: Mapping[str, str]) -> str:
+    """The catalogue as the JSON bind parameter of the templates that give runs a job and jobs their tasks.
 
-    :param disabled: names of the types that are switched off by setting
+    :param off: the types that are off by setting, name to why; see ``Settings.off_types``
     """
-    off = set(disabled)
     return json.dumps(
         [
             {
@@ -162,7 +176,8 @@ def as_bind(disabled: Iterable[str] = ()) -> str:
                 ],
                 "ended": entry.ended.isoformat() if entry.ended else None,
                 "ended_reason": entry.ended_reason,
-                "enabled": entry.name not in off,
+                "off_reason": off.get(entry.name),
+                "is_discovered": not (entry.is_optional and entry.name in off),
             }
             for entry in CATALOGUE
         ]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from include.enrichment.settings import Settings
 
 _USAGE_ROW_SPAN = timedelta(days=1)
-"""Longest usage row of HYBRID_TABLE_USAGE_HISTORY that may overlap the start of a window."""
+"""Longest usage row, of credits by the hour, that may overlap the start of a window."""
 
 _LABEL_LENGTH = 180
 """Airflow keeps 250 characters of a map index."""
@@ -42,7 +42,7 @@ _LABEL_LENGTH = 180
 _LOOKED_AT = ("ROWS_WRITTEN", "EXPECTED_COUNT", "FOUND_COUNT", "COVERAGE", "DATA_COMPLETE")
 """Columns of a task that a look sets, and whose change is told."""
 
-_COUNTS = ("FOUND_ROWS", "STORED_ROWS", "FOUND_CALLS", "STORED_CALLS", "FOUND_COUNT", "EXPECTED_COUNT")
+_COUNTS = ("FOUND_ROWS", "STORED_ROWS", "FOUND_CALLS", "STORED_CALLS", "FOUND_COUNT", "EXPECTED_COUNT", "HAS_WAREHOUSE")
 """Columns of the step ``reading``; the others are the stored summary."""
 
 NOTHING = ""
@@ -180,6 +180,7 @@ class Attempt:
             newest_at=self._newest_at,
             previous_found_count=_integer(settled["FOUND_COUNT"]),
             force=bool(settled["IS_FORCED"]) and not self.task.is_second_look,
+            has_warehouse=bool(row.get("HAS_WAREHOUSE", True)),
         )
         if self.task.is_second_look:
             decision = judge_again(self.entry, look, settled["REASON_CODE"], self.settings.coverage_threshold)

@@ -96,7 +96,7 @@ def queue_parameters(settings: Settings) -> dict[str, Any]:
     """Bind parameters of the templates that give runs a job and jobs their tasks."""
     return {
         "statuses": list(settings.discover_statuses),
-        "catalogue": as_bind(settings.disabled_types),
+        "catalogue": as_bind(settings.off_types),
         "known_table_types": list(SNOWFLAKE_TABLE_TYPES),
         "unenriched_table_types": list(NO_ENRICHMENT_TABLE_TYPES),
         "fallback_table_type": FALLBACK_TABLE_TYPE,

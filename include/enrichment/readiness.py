@@ -10,6 +10,13 @@ from include.enrichment.catalogue import HYBRID_TABLE_TYPES, EnrichmentType, Rea
 NEWEST_LOOKED_FOR = timedelta(days=14)
 """How far beyond a window the newest row of anybody is looked for; bounds the scan for old runs."""
 
+_EMPTY = {
+    "NO_DATA": "The view holds nothing of this run.",
+    "WAREHOUSE_UNKNOWN": "TEST_RESULTS names no WAREHOUSE for this run, and the view knows its rows by nothing else. "
+    "Correct the run's rows, then retry it with force.",
+}
+"""Reason code to message, of a task that found nothing and is SKIPPED."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -22,6 +29,7 @@ class Look:
     :param newest_at: how far the view reaches, naive UTC; None: it holds nothing there
     :param previous_found_count: found_count of the look before, None at the first
     :param force: replace even by less, though not by nothing
+    :param has_warehouse: False: FlakeBench names none, without which no row can be told to be of this run
     """
 
     now: datetime
@@ -36,6 +44,7 @@ class Look:
     newest_at: datetime | None
     previous_found_count: int | None
     force: bool = False
+    has_warehouse: bool = True
 
     @property
     def has_passed(self) -> bool:
@@ -89,7 +98,7 @@ def judge(entry: EnrichmentType, table_type: str | None, look: Look, threshold: 
     if is_shrunk and status != "PENDING":
         return _source_shrunk(look, found_count, coverage, complete)
     replace = not is_shrunk and (status == "COMPLETED" or look.found_rows > 0)
-    message = "The view holds nothing of this run." if status == "SKIPPED" else None
+    message = _EMPTY[reason] if status == "SKIPPED" and reason else None
     return Decision(status, reason, replace, complete, found_count, coverage, message)
 
 
@@ -158,7 +167,8 @@ def _completeness(
     if never_waits(entry, table_type):
         return "COMPLETED", None, None
     if entry.readiness is Readiness.DUE:
-        return ("SKIPPED", "NO_DATA", None) if is_empty else ("COMPLETED", None, True)
+        nothing = ("SKIPPED", "NO_DATA" if look.has_warehouse else "WAREHOUSE_UNKNOWN", None)
+        return nothing if is_empty else ("COMPLETED", None, True)
     is_enough = coverage is None or coverage >= threshold
     if coverage == 1.0 or (look.has_passed and is_enough):
         if is_empty and entry.name == "AGGREGATE":

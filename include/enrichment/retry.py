@@ -185,10 +185,9 @@ def _state(row: Mapping[str, Any]) -> str:
 def _types(names: Iterable[str] | None, settings: Settings) -> tuple[str, ...]:
     accepted = {name: entry.name for entry in CATALOGUE for name in (entry.name, *entry.aliases)}
     asked = {accepted[name] for name in names or accepted}
-    types = tuple(entry.name for entry in CATALOGUE if entry.name in asked - {*settings.disabled_types})
+    off = settings.off_types
+    types = tuple(entry.name for entry in CATALOGUE if entry.name in asked - {*off})
     if not types:
-        raise RefusedError(
-            f"{', '.join(sorted(asked))}: switched off by FLAKEBENCH_ENRICHMENT_DISABLED_TYPES. Switch it on, then "
-            "trigger again."
-        )
+        reasons = "; ".join(sorted({off[name] for name in asked}))
+        raise RefusedError(f"{', '.join(sorted(asked))}: {reasons}. Switch it on, then trigger again.")
     return types

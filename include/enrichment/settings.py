@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from include.enrichment import slo
-from include.enrichment.catalogue import CATALOGUE
+from include.enrichment.catalogue import CATALOGUE, OPTIONAL_TYPES
 
 PREFIX = "FLAKEBENCH_ENRICHMENT_"
 
@@ -45,6 +45,12 @@ def _known_types(value: tuple[str, ...]) -> tuple[str, ...]:
     known = [entry.name for entry in CATALOGUE]
     if unknown := sorted(set(value) - set(known)):
         raise ValueError(f"unknown enrichment types {unknown}; known are {known}")
+    return value
+
+
+def _optional_types(value: tuple[str, ...]) -> tuple[str, ...]:
+    if wrong := sorted(set(_known_types(value)) - {*OPTIONAL_TYPES}):
+        raise ValueError(f"{wrong} are not optional, every run has them; optional are {list(OPTIONAL_TYPES)}")
     return value
 
 
@@ -184,6 +190,10 @@ class Settings(BaseSettings):
     disabled_types: Annotated[Names, AfterValidator(_known_types)] = Field(
         (), description="Enrichment types that are switched off; comma-separated."
     )
+    optional_types: Annotated[Names, AfterValidator(_optional_types)] = Field(
+        (),
+        description=f"Optional enrichment types that runs get as well ({', '.join(OPTIONAL_TYPES)}); comma-separated.",
+    )
     control_plane_tags: Names = Field(
         ("flakebench", "unistore_benchmark"),
         description="Bare tags of FlakeBench's own sessions, which never identify a run; comma-separated.",
@@ -252,6 +262,14 @@ class Settings(BaseSettings):
     def account_usage(self) -> str:
         """The schema of Snowflake's views, qualified."""
         return f"{self.account_usage_database}.ACCOUNT_USAGE"
+
+    @property
+    def off_types(self) -> dict[str, str]:
+        """The enrichment types that runs do not get here, name to why."""
+        not_named = {name for name in OPTIONAL_TYPES if name not in self.optional_types}
+        return dict.fromkeys(not_named, f"optional, and not named in {PREFIX}OPTIONAL_TYPES") | dict.fromkeys(
+            self.disabled_types, f"switched off by {PREFIX}DISABLED_TYPES"
+        )
 
     def backoff(self, attempts: int) -> int:
         """Minutes to wait after the given number of tries; the last step repeats."""

@@ -19,6 +19,7 @@ from include.enrichment.page.history import History, history
 from include.enrichment.page.insights import Insights, query_insights
 from include.enrichment.page.lock_contention import LockContention, lock_contention
 from include.enrichment.page.partitions import Partitions, partitions
+from include.enrichment.page.query_acceleration import QueryAcceleration, query_acceleration
 from include.enrichment.page.rows import UnknownRunError
 from include.enrichment.page.run_page import RunPage, run_page
 from include.enrichment.page.server_metrics import ServerMetrics, server_metrics
@@ -102,6 +103,15 @@ def read_credits(
     """Hybrid table credits of the account in the hours of the run."""
     with found():
         return hybrid_credits(reader, run_id, limit=limit, offset=offset, fresh=fresh)
+
+
+@router.get("/runs/{run_id}/query-acceleration")
+def read_query_acceleration(
+    reader: PageReader, run_id: RunId, fresh: Fresh, limit: Limit = 48, offset: Offset = 0
+) -> QueryAcceleration:
+    """Credits of query acceleration on the warehouses of the run, in its hours."""
+    with found():
+        return query_acceleration(reader, run_id, limit=limit, offset=offset, fresh=fresh)
 
 
 @router.get("/runs/{run_id}/insights")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
@@ -25,10 +25,14 @@ from include.enrichment.page.history import history
 from include.enrichment.page.insights import query_insights
 from include.enrichment.page.lock_contention import lock_contention
 from include.enrichment.page.partitions import partitions
+from include.enrichment.page.query_acceleration import query_acceleration
 from include.enrichment.page.run_page import RunPage, run_page
 from include.enrichment.page.runs import list_runs
 from include.enrichment.page.server_metrics import server_metrics
 from include.enrichment.page.snowsight import account_of, query_url
+
+if TYPE_CHECKING:
+    from include.enrichment.settings import Settings
 
 router = APIRouter(route_class=RevalidatedRoute)
 
@@ -46,12 +50,19 @@ class SectionPage:
     :param read: reads it, by reader and run id
     :param page_size: rows of its table
     :param extras: what its template needs beside what was read, made of it
+    :param optional_type: it is shown of a run that has this type, and of every run where the settings name it
     """
 
     title: str
     read: Callable[..., Any]
     page_size: int
     extras: Callable[[Any], dict[str, Any]] = lambda _found: {}
+    optional_type: str | None = None
+
+    def is_shown(self, run: RunPage, settings: Settings) -> bool:
+        """Whether the page of a run has the section."""
+        of_run = {item.enrichment_type for item in run.types}
+        return self.optional_type is None or self.optional_type in {*of_run, *settings.optional_types}
 
 
 SECTIONS = {
@@ -62,6 +73,7 @@ SECTIONS = {
         "Lock contention", lock_contention, 20, lambda found: {"chart": lock_wait_chart(found)}
     ),
     "credits": SectionPage("Hybrid table credits", hybrid_credits, 24),
+    "query-acceleration": SectionPage("Query acceleration", query_acceleration, 24, optional_type="QUERY_ACCELERATION"),
     "insights": SectionPage("Query insights", query_insights, 20),
     "partitions": SectionPage("Partitions and spills", partitions, 10),
     "history": SectionPage("History", history, 10, lambda found: {"logs": log_paths(found)}),
@@ -74,7 +86,8 @@ def show_run(request: Request, reader: PageReader, run_id: RunId, fresh: Fresh, 
     """The page of a run: its head at once, its sections as they come into view."""
     with found():
         run = run_page(reader, run_id, fresh=fresh)
-    return page(request, "run.html", sections=SECTIONS, **_head(run, may_retry=may_retry))
+    sections = {name: section for name, section in SECTIONS.items() if section.is_shown(run, reader.settings)}
+    return page(request, "run.html", sections=sections, **_head(run, may_retry=may_retry))
 
 
 @router.get("/runs/{run_id}/head")

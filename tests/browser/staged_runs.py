@@ -10,7 +10,10 @@ from typing import Any
 from local.deployment import Deployment
 
 _PREFIX = "staged-"
-_TABLES = ("TEST_RESULTS", "DELAYED_ENRICHMENT_TASKS", "DELAYED_ENRICHMENT_ATTEMPTS")
+_TABLES = (
+    *("TEST_RESULTS", "DELAYED_ENRICHMENT_TASKS", "DELAYED_ENRICHMENT_ATTEMPTS"),
+    "QUERY_ACCELERATION_CREDITS",
+)
 _INSERT_RUN = """
 INSERT INTO TEST_RESULTS (
   TEST_ID, RUN_ID, TEST_NAME, SCENARIO_NAME, TABLE_NAME, TABLE_TYPE, STATUS, START_TIME, END_TIME,
@@ -34,6 +37,14 @@ INSERT INTO DELAYED_ENRICHMENT_ATTEMPTS (JOB_ID, RUN_ID, ENRICHMENT_TYPE, CLAIM_
 SELECT %(run_id)s, %(run_id)s, 'AGGREGATE', %(token)s, DATEADD('minute', %(minutes)s, SYSDATE()), 'PENDING', 'NOT_READY'
 """
 
+_INSERT_ACCELERATION = """
+INSERT INTO QUERY_ACCELERATION_CREDITS (
+  CREDIT_ID, TEST_ID, RUN_ID, WAREHOUSE_NAME, START_TIME, END_TIME, CREDITS_USED, CREDIT_SCOPE
+)
+SELECT %(run_id)s, %(run_id)s, %(run_id)s, 'BENCH_WH', DATEADD('minute', -360, SYSDATE()),
+  DATEADD('minute', -300, SYSDATE()), 0.25, 'WAREHOUSE'
+"""
+
 HYBRID_TYPES = ("QUERY_HISTORY", "AGGREGATE", "LOCK_CONTENTION", "HYBRID_CREDITS")
 STANDARD_TYPES = ("QUERY_HISTORY", "QUERY_INSIGHTS", "AGGREGATE")
 
@@ -44,12 +55,14 @@ class StagedRun:
 
     :param task: status, reason, error, rows, complete, due (minutes from now) of each
     :param attempts: tries that found the view not ready
+    :param is_accelerated: it has the optional type QUERY_ACCELERATION, and an hour of it
     """
 
     name: str
     table_type: str
     task: Mapping[str, Any]
     attempts: int = 0
+    is_accelerated: bool = False
 
     @property
     def run_id(self) -> str:
@@ -57,7 +70,8 @@ class StagedRun:
 
     @property
     def types(self) -> tuple[str, ...]:
-        return HYBRID_TYPES if self.table_type == "HYBRID" else STANDARD_TYPES
+        usual = HYBRID_TYPES if self.table_type == "HYBRID" else STANDARD_TYPES
+        return (*usual, "QUERY_ACCELERATION") if self.is_accelerated else usual
 
 
 _EMPTY = {"status": "COMPLETED", "rows": 0, "complete": True}
@@ -79,6 +93,7 @@ RUNS = (
     StagedRun("hybrid-loading", "HYBRID", {"status": "IN_PROGRESS"}),
     StagedRun("hybrid-waits-for-a-grant", "HYBRID", _GRANT),
     StagedRun("standard-empty", "STANDARD", _EMPTY, attempts=12),
+    StagedRun("standard-accelerated", "STANDARD", _EMPTY | {"rows": 1}, is_accelerated=True),
     StagedRun("standard-failed", "STANDARD", _FAILED),
     StagedRun("standard-coming", "STANDARD", {"status": "PENDING", "due": 42}),
 )
@@ -92,6 +107,8 @@ def staged(deployment: Deployment) -> Iterator[None]:
             deployment.rows(_INSERT_RUN, run_id=run.run_id, table_type=run.table_type)
             for name in run.types:
                 deployment.rows(_INSERT_TASK, **_BLANK | dict(run.task) | {"run_id": run.run_id, "type": name})
+            if run.is_accelerated:
+                deployment.rows(_INSERT_ACCELERATION, run_id=run.run_id)
             for number in range(run.attempts):
                 deployment.rows(_INSERT_ATTEMPT, run_id=run.run_id, token=f"{number}:1", minutes=-30 * (number + 1))
         yield

@@ -7,7 +7,7 @@ import pytest
 
 from local.deployment import Deployment
 
-SECTIONS = ("server-metrics", "lock-contention", "credits", "insights", "partitions", "history")
+SECTIONS = ("server-metrics", "lock-contention", "credits", "query-acceleration", "insights", "partitions", "history")
 LISTS = {"server-metrics": "patterns", "lock-contention": "waits", "partitions": "patterns", "history": "attempts"}
 
 

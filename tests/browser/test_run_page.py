@@ -111,6 +111,22 @@ def test_each_section_shows_its_state_in_both_themes_and_widths(
             assert serious_issues(page) == []
 
 
+def test_the_section_of_an_optional_type_is_on_the_page_of_a_run_that_has_it_and_of_no_other(
+    deployment: Deployment, open_page: OpenPage
+) -> None:
+    page = open_run(open_page, deployment, "staged-standard-accelerated")
+    section = page.locator("#query-acceleration")
+    section.scroll_into_view_if_needed()
+    expect(section.locator(".big")).to_have_text(re.compile(r"^0\.25"))
+    expect(section.get_by_role("row")).to_have_count(2)
+    expect(section.get_by_role("row").last).to_contain_text("BENCH_WH")
+    expect(section).to_contain_text("warehouse, not this run alone")
+    assert serious_issues(page) == []
+
+    other = open_run(open_page, deployment, "staged-standard-coming")
+    expect(other.locator("#query-acceleration, a[href='#query-acceleration']")).to_have_count(0)
+
+
 def test_what_is_coming_says_when(deployment: Deployment, open_page: OpenPage) -> None:
     page = open_run(open_page, deployment, "staged-hybrid-coming")
 

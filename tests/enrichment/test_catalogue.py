@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from include.enrichment.catalogue import CATALOGUE, as_bind, enrichment_type
+from include.enrichment.catalogue import CATALOGUE, OPTIONAL_TYPES, as_bind, enrichment_type
 from include.enrichment.templates import SQL_FOLDER
 
 SQL_TYPES = ("STANDARD", "HYBRID", "UNISTORE", "INTERACTIVE", "DYNAMIC")
@@ -21,6 +21,7 @@ SQL_TYPES = ("STANDARD", "HYBRID", "UNISTORE", "INTERACTIVE", "DYNAMIC")
         ("AGGREGATE", "AGGREGATE_QUERY_HISTORY", 195, SQL_TYPES, "AGGREGATE_QUERY_METRICS"),
         ("LOCK_CONTENTION", "LOCK_WAIT_HISTORY", 195, ("HYBRID", "UNISTORE"), "LOCK_CONTENTION_EVENTS"),
         ("HYBRID_CREDITS", "HYBRID_TABLE_USAGE_HISTORY", 195, ("HYBRID", "UNISTORE"), "HYBRID_TABLE_CREDITS"),
+        ("QUERY_ACCELERATION", "QUERY_ACCELERATION_HISTORY", 195, SQL_TYPES, "QUERY_ACCELERATION_CREDITS"),
     ],
 )
 def test_a_type_is_as_specified(
@@ -42,7 +43,9 @@ def test_the_catalogue_lists_these_types_only() -> None:
         "AGGREGATE",
         "LOCK_CONTENTION",
         "HYBRID_CREDITS",
+        "QUERY_ACCELERATION",
     ]
+    assert OPTIONAL_TYPES == ("QUERY_ACCELERATION",)
 
 
 def test_an_unknown_type_is_a_key_error() -> None:
@@ -51,13 +54,13 @@ def test_an_unknown_type_is_a_key_error() -> None:
 
 
 def test_no_name_or_alias_stands_for_two_types() -> None:
-    names = [name for entry in json.loads(as_bind()) for name in entry["names"]]
+    names = [name for entry in json.loads(as_bind({})) for name in entry["names"]]
     assert len(names) == len(set(names))
     assert {"LOCK", "CREDITS", "INSIGHTS"} <= set(names)
 
 
 def test_insights_do_not_exist_for_hybrid_unistore_and_interactive() -> None:
-    insights = next(entry for entry in json.loads(as_bind()) if entry["name"] == "QUERY_INSIGHTS")
+    insights = next(entry for entry in json.loads(as_bind({})) if entry["name"] == "QUERY_INSIGHTS")
     reasons = {item["table_type"]: item["reason"] for item in insights["table_types"]}
     assert {name for name, reason in reasons.items() if reason} == {"HYBRID", "UNISTORE", "INTERACTIVE"}
 
@@ -67,11 +70,15 @@ def test_credits_ended_with_march_2026() -> None:
     assert [entry.name for entry in CATALOGUE if entry.ended] == ["HYBRID_CREDITS"]
 
 
-def test_a_disabled_type_is_marked_in_the_bind() -> None:
-    assert {entry["name"]: entry["enabled"] for entry in json.loads(as_bind(["AGGREGATE"]))} == {
-        "QUERY_HISTORY": True,
-        "QUERY_INSIGHTS": True,
-        "AGGREGATE": False,
-        "LOCK_CONTENTION": True,
-        "HYBRID_CREDITS": True,
+@pytest.mark.parametrize(
+    ("name", "is_discovered"),
+    [
+        pytest.param("AGGREGATE", True, id="a usual type gets a task that says so"),
+        pytest.param("QUERY_ACCELERATION", False, id="an optional one none"),
+    ],
+)
+def test_a_type_that_is_off_is_marked_in_the_bind(name: str, is_discovered: bool) -> None:
+    found = {
+        entry["name"]: (entry["off_reason"], entry["is_discovered"]) for entry in json.loads(as_bind({name: "off"}))
     }
+    assert found == {entry.name: (None, True) for entry in CATALOGUE} | {name: ("off", is_discovered)}

@@ -136,6 +136,7 @@ def test_a_number_of_the_service_has_the_name_that_the_connector_gives_it(number
         ("QUERY_INSIGHTS", "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE LOADER"),
         ("HYBRID_TABLE_USAGE_HISTORY", "GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE LOADER"),
         ("LOCK_WAIT_HISTORY", "GRANT IMPORTED PRIVILEGES ON DATABASE SNOWFLAKE TO ROLE LOADER"),
+        ("QUERY_ACCELERATION_HISTORY", "GRANT IMPORTED PRIVILEGES ON DATABASE SNOWFLAKE TO ROLE LOADER"),
     ],
 )
 def test_a_view_that_cannot_be_read_names_view_role_and_the_exact_grant(view: str, grant: str) -> None:

@@ -134,6 +134,7 @@ def test_every_statement_quotes_role_user_and_warehouse(probe: Probe) -> None:
         ("QUERY_INSIGHTS", "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE R"),
         ("HYBRID_TABLE_USAGE_HISTORY", "GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE R"),
         ("LOCK_WAIT_HISTORY", "GRANT IMPORTED PRIVILEGES ON DATABASE SNOWFLAKE TO ROLE R"),
+        ("QUERY_ACCELERATION_HISTORY", "GRANT IMPORTED PRIVILEGES ON DATABASE SNOWFLAKE TO ROLE R"),
     ],
 )
 def test_each_view_has_the_documented_grant(view: str, grant: str) -> None:

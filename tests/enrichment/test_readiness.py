@@ -156,6 +156,14 @@ def test_credits_never_wait_and_none_is_no_data(rows: int, status: str, reason: 
     assert (decision.status, decision.reason_code) == (status, reason)
 
 
+def test_without_a_warehouse_nothing_can_be_told_to_be_of_the_run() -> None:
+    nothing = {"found_rows": 0, "found_count": 0, "expected_count": None, "has_warehouse": False}
+    decision = decide("QUERY_ACCELERATION", **nothing)
+    assert (decision.status, decision.reason_code, decision.replace) == ("SKIPPED", "WAREHOUSE_UNKNOWN", False)
+    assert "names no WAREHOUSE" in (decision.message or "")
+    assert decide("QUERY_ACCELERATION", **nothing, stored_rows=1).reason_code == "SOURCE_SHRUNK"
+
+
 @pytest.mark.parametrize(
     "less",
     [

@@ -83,7 +83,7 @@ def test_a_second_run_completes_the_first_wherever_it_was_killed(label: str) -> 
                 assert item.name not in account.tables
             elif isinstance(item, FormerView):
                 assert item.name in account.tables
-            else:
+            elif item.verb == "DROP":  # an included migration adds columns that stay
                 assert item.column not in account.tables[item.table]
         assert remaining(FILES[label], account.existing, is_resumed=True).statements == ()
 

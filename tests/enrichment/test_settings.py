@@ -65,6 +65,8 @@ def test_lists_are_separated_by_commas() -> None:
         ("WAREHOUSE", "W;", "not an unquoted Snowflake identifier"),
         ("ROLE", "R'", "not an unquoted Snowflake identifier"),
         ("DISABLED_TYPES", "AGGREGATES", "unknown enrichment types"),
+        ("OPTIONAL_TYPES", "ACCELERATION", "unknown enrichment types ['ACCELERATION']"),
+        ("OPTIONAL_TYPES", "AGGREGATE", "['AGGREGATE'] are not optional, every run has them; optional are ['QUERY_AC"),
         ("BATCH_SIZE", "0", "greater than or equal to 2"),
         ("BATCH_SIZE", "501", "less than or equal to 500"),
         ("COVERAGE_THRESHOLD", "1.1", "less than or equal to 1"),
@@ -92,6 +94,22 @@ def test_identifiers_are_upper_cased() -> None:
 @pytest.mark.parametrize(("attempts", "minutes"), [(0, 5), (1, 5), (2, 15), (3, 45), (4, 45), (100, 45)])
 def test_backoff_is_5_15_45_minutes_and_the_last_step_repeats(attempts: int, minutes: int) -> None:
     assert Settings().backoff(attempts) == minutes
+
+
+@pytest.mark.parametrize(
+    ("variables", "off"),
+    [
+        ({}, {"QUERY_ACCELERATION": "optional, and not named in FLAKEBENCH_ENRICHMENT_OPTIONAL_TYPES"}),
+        ({"OPTIONAL_TYPES": "QUERY_ACCELERATION"}, {}),
+        (
+            {"OPTIONAL_TYPES": "QUERY_ACCELERATION", "DISABLED_TYPES": "AGGREGATE, QUERY_ACCELERATION"},
+            dict.fromkeys(("AGGREGATE", "QUERY_ACCELERATION"), "switched off by FLAKEBENCH_ENRICHMENT_DISABLED_TYPES"),
+        ),
+    ],
+    ids=["an optional type is off", "until it is named", "and off again when it is disabled"],
+)
+def test_what_is_off_says_which_setting_decides(variables: dict[str, str], off: dict[str, str]) -> None:
+    assert parse({PREFIX + name: value for name, value in variables.items()}).off_types == off
 
 
 @pytest.mark.parametrize("lease", ["30", "60"])

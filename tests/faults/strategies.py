@@ -49,6 +49,7 @@ def run_rows(draw: st.DrawFn, run_id: str, end: datetime) -> list[Row]:
         "SCENARIO_NAME": draw(st.sampled_from(QUOTES)),
         "TABLE_NAME": "T",
         "CONCURRENT_CONNECTIONS": 1,
+        "WAREHOUSE": draw(mostly("BENCH_WH", " bench_wh ", "it's", "", None)),
         "STATUS": draw(st.sampled_from(("COMPLETED",) * 8 + ("FAILED", "RUNNING"))),
         "TABLE_TYPE": draw(mostly("STANDARD", "HYBRID", "unistore ", "Interactive", "dynamic?")),
     }

@@ -21,7 +21,7 @@ KINDS = {
     "hybrid-billed": ("AGGREGATE", "LOCK_CONTENTION", "HYBRID_CREDITS"),
     "standard-settled": ("QUERY_HISTORY", "QUERY_INSIGHTS"),
 }
-"""Sample run to the types that are killed in it; together all."""
+"""Sample run to the types that are killed in it; together all but optional ones."""
 KEYS = {
     "AGGREGATE_QUERY_METRICS": "METRIC_ID",
     "LOCK_CONTENTION_EVENTS": "EVENT_ID",

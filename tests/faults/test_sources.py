@@ -35,7 +35,13 @@ def a_run(*, end: datetime = END, table_type: str = "HYBRID", newest: datetime |
     """
     start, common = (
         end - LENGTH,
-        {"TEST_NAME": "t", "SCENARIO_NAME": "s", "TABLE_NAME": "T", "CONCURRENT_CONNECTIONS": 1},
+        {
+            "TEST_NAME": "t",
+            "SCENARIO_NAME": "s",
+            "TABLE_NAME": "T",
+            "CONCURRENT_CONNECTIONS": 1,
+            "WAREHOUSE": "bench_wh",
+        },
     )
     common |= {"RUN_ID": "run-1", "TABLE_TYPE": table_type, "STATUS": "COMPLETED", "START_TIME": start, "END_TIME": end}
     reached = (newest or end + timedelta(minutes=6)).replace(tzinfo=UTC)
@@ -78,6 +84,10 @@ def a_run(*, end: datetime = END, table_type: str = "HYBRID", newest: datetime |
         )
         tables["HYBRID_TABLE_USAGE_HISTORY"].append(
             {"OBJECT_TYPE": "ACCOUNT", "OBJECT_ID": number, "CREDITS_USED": 0.25}
+            | {"START_TIME": began - timedelta(minutes=30), "END_TIME": began + timedelta(minutes=30)}
+        )
+        tables["QUERY_ACCELERATION_HISTORY"].append(
+            {"WAREHOUSE_ID": number, "WAREHOUSE_NAME": "BENCH_WH", "CREDITS_USED": 0.5}
             | {"START_TIME": began - timedelta(minutes=30), "END_TIME": began + timedelta(minutes=30)}
         )
     beside = {"QUERY_TAG": "somebody else"}
@@ -333,9 +343,8 @@ def test_null_in_any_column_loses_no_row_but_those_that_nothing_can_place(
     if view in ("LOCK_WAIT_HISTORY", "QUERY_INSIGHTS"):
         statements = [source.tables["QUERY_HISTORY"][1] | {"QUERY_ID": f"null-{place}"} for place in range(len(names))]
         views["QUERY_HISTORY"] = [*statements, *source.tables["QUERY_HISTORY"]]
-    kind = dict(
-        zip(VIEWS, ("QUERY_HISTORY", "AGGREGATE", "LOCK_CONTENTION", "QUERY_INSIGHTS", "HYBRID_CREDITS"), strict=True)
-    )
+    kinds = ("QUERY_HISTORY", "AGGREGATE", "LOCK_CONTENTION", "QUERY_INSIGHTS", "HYBRID_CREDITS", "QUERY_ACCELERATION")
+    kind = dict(zip(VIEWS, kinds, strict=True))
     trial = Trial(account, settings, source.with_views(**views))
     trial.begin([kind[view]])
     trial.last_look(matrix, f"NULL in each column of {view}", "what needs it is NULL")
@@ -359,4 +368,5 @@ def _own_identity(view: str, place: int) -> Row:
     """What makes a row a stored row of its own."""
     if view == "AGGREGATE_QUERY_HISTORY":
         return {"QUERY_PARAMETERIZED_HASH": f"null-{place}"}
-    return {"OBJECT_ID": place} if view == "HYBRID_TABLE_USAGE_HISTORY" else {"QUERY_ID": f"null-{place}"}
+    numbered = {"HYBRID_TABLE_USAGE_HISTORY": "OBJECT_ID", "QUERY_ACCELERATION_HISTORY": "WAREHOUSE_ID"}
+    return {numbered[view]: place} if view in numbered else {"QUERY_ID": f"null-{place}"}

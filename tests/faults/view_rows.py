@@ -59,6 +59,7 @@ def views(draw: st.DrawFn, results: list[Row], run_id: str, end: datetime, now: 
         "LOCK_WAIT_HISTORY": draw(_rows(_wait(ids, moment), 10)),
         "QUERY_INSIGHTS": draw(_rows(_insight(ids, moment), 10)),
         "HYBRID_TABLE_USAGE_HISTORY": draw(_rows(_usage(start, end), 5)),
+        "QUERY_ACCELERATION_HISTORY": draw(_rows(_acceleration(start, end), 5)),
     }
     found["QUERY_HISTORY"].append({"QUERY_ID": "newest", "START_TIME": newest, **beside})
     found["AGGREGATE_QUERY_HISTORY"].append(
@@ -238,4 +239,13 @@ def _usage(draw: st.DrawFn, start: datetime, end: datetime) -> Row:
         "OBJECT_TYPE": draw(st.sampled_from(("ACCOUNT", "it's"))),
         "OBJECT_ID": draw(st.sampled_from((1, 2, None))),
         "CREDITS_USED": draw(st.sampled_from((0.5, 0.000000001, 1000, None))),
+    }
+
+
+@st.composite
+def _acceleration(draw: st.DrawFn, start: datetime, end: datetime) -> Row:
+    hour = draw(_usage(start, end))
+    return {name: hour[name] for name in ("START_TIME", "END_TIME", "CREDITS_USED")} | {
+        "WAREHOUSE_ID": draw(st.sampled_from((1, 2, None))),
+        "WAREHOUSE_NAME": draw(mostly("BENCH_WH", "bench_wh", "BENCH_WH_2", "it's")),
     }

@@ -76,6 +76,17 @@ def test_with_one_privilege_missing_all_other_checks_pass(account: Account, sett
     assert not_ok(examine(settings)) == ["view LOCK_WAIT_HISTORY"]
 
 
+def test_the_view_of_an_optional_type_is_asked_for_where_the_settings_name_the_type(
+    account: Account, settings: Settings
+) -> None:
+    account.put_faults([refused(r"FROM SNOWFLAKE\.ACCOUNT_USAGE\.QUERY_ACCELERATION_HISTORY\b")])
+    assert not_ok(examine(settings, "view")) == []
+    named = settings.model_copy(update={"optional_types": ("QUERY_ACCELERATION",)})
+    (failed,) = (finding for finding in examine(named, "view") if finding.is_failure)
+    assert "GRANT IMPORTED PRIVILEGES ON DATABASE SNOWFLAKE TO ROLE FLAKEBENCH_ROLE;" in failed.next_action
+    assert "take QUERY_ACCELERATION out of FLAKEBENCH_ENRICHMENT_OPTIONAL_TYPES" in failed.next_action
+
+
 def test_a_view_that_lost_a_column_says_so(account: Account, settings: Settings) -> None:
     said = "SQL compilation error: error line 3\ninvalid identifier 'CALLS'"
     account.put_faults([refused(r"ACCOUNT_USAGE\.AGGREGATE", errno=904, sqlstate="42000", message=said)])

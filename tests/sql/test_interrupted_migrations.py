@@ -43,6 +43,7 @@ DATA = {
     "LOCK_CONTENTION_EVENTS": [{}],
     "HYBRID_TABLE_CREDITS": [{}],
     "QUERY_INSIGHTS_CACHE": [{}],
+    "QUERY_ACCELERATION_CREDITS": [{}],
     "QUERY_EXECUTION_METRICS": [{"QUERY_ID": "q1"}],
 }
 """A row in everything that is backed up."""

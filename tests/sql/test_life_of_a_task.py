@@ -23,6 +23,7 @@ RESULTS = (
     "LOCK_CONTENTION_EVENTS",
     "HYBRID_TABLE_CREDITS",
     "QUERY_INSIGHTS_CACHE",
+    "QUERY_ACCELERATION_CREDITS",
     "RUN_ENRICHMENT_SUMMARY",
     "QUERY_EXECUTIONS",
 )
@@ -31,12 +32,14 @@ TYPES = [entry.name for entry in CATALOGUE]
 
 def a_run_with_rows_in_every_view() -> dict[str, Any]:
     return {
+        "TEST_RESULTS": [{"TEST_ID": "run-1", "WAREHOUSE": "BENCH_WH"}, {"TEST_ID": "child-1"}],
         "QUERY_EXECUTIONS": [{"QUERY_ID": "q1"}],
         "QUERY_HISTORY": [{"QUERY_ID": "q1", "PARTITIONS_SCANNED": 3, "TRANSACTION_BLOCKED_TIME": 7000}],
         "AGGREGATE_QUERY_HISTORY": [{"EXECUTION_TIME": STATISTICS}, {"SESSION_ID": 2, "EXECUTION_TIME": STATISTICS}],
         "LOCK_WAIT_HISTORY": [{"BLOCKER_QUERIES": [{"transaction_id": 1, "query_id": "b"}]}],
         "HYBRID_TABLE_USAGE_HISTORY": [{"CREDITS_USED": 0.5}],
         "QUERY_INSIGHTS": [{"SUGGESTIONS": ["s"]}],
+        "QUERY_ACCELERATION_HISTORY": [{"CREDITS_USED": 0.5}],
     }
 
 

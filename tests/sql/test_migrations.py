@@ -142,7 +142,7 @@ def test_a_rollback_below_a_step_that_only_a_newer_version_knows_is_refused(
                 attempt(hook, settings, 1)
         assert everything(migrated) == before
         migrated.run(f"UPDATE {records} SET STATE = 'ROLLED_BACK' WHERE VERSION = 9000")
-        assert len(plan_rollback(hook, settings, 1)) == 4
+        assert len(plan_rollback(hook, settings, 1)) == len(LABELS) - 1
     finally:
         migrated.run(f"DELETE FROM {records} WHERE VERSION = 9000")
 
@@ -153,7 +153,7 @@ def test_the_plan_of_a_rollback_says_what_is_dropped_and_changes_nothing(
     load_tables(migrated, {"RUN_ENRICHMENT_SUMMARY": [{"repeat": 1200, "RUN_ID": "run-{n}"}]}, Moment.current())
     before = everything(migrated)
     plan = {step.number: step for step in plan_rollback(hook, settings, 1)}
-    assert list(plan) == [5, 4, 3, 2]
+    assert list(plan) == sorted(NUMBERS - {1}, reverse=True)
     assert [step.name for step in plan.values()] == LABELS[:0:-1]
     assert f"VIEW {OWN_SCHEMA}.V_RUN_ENRICHMENT" in plan[4].drops
     assert (

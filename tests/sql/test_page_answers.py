@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from enrichment_view.run_pages import SECTIONS
 from include.enrichment.page.badge import State, Tone
 from include.enrichment.page.compare import ComparisonError, Verdict, compare
 from include.enrichment.page.credits import hybrid_credits
@@ -13,6 +14,7 @@ from include.enrichment.page.history import history
 from include.enrichment.page.insights import query_insights
 from include.enrichment.page.lock_contention import Blocker, lock_contention
 from include.enrichment.page.partitions import partitions
+from include.enrichment.page.query_acceleration import AcceleratedHour, query_acceleration
 from include.enrichment.page.reader import Reader
 from include.enrichment.page.rows import UnknownRunError
 from include.enrichment.page.run_page import run_page
@@ -23,7 +25,7 @@ from tests.sql.account import CONN_ID, Account
 from tests.sql.cases import Moment, load_tables
 
 HYBRID = [{"TEST_ID": "run-1", "TABLE_TYPE": "HYBRID"}, {"TEST_ID": "child-1", "TABLE_TYPE": "HYBRID"}]
-EVERY_SECTION = (server_metrics, lock_contention, hybrid_credits, query_insights, partitions)
+EVERY_SECTION = (server_metrics, lock_contention, hybrid_credits, query_acceleration, query_insights, partitions)
 
 
 @pytest.fixture
@@ -60,6 +62,36 @@ def test_a_run_that_is_not_queued_yet_shows_what_will_come_and_when(account: Acc
         assert section.state in {SectionState.COMING, SectionState.NOT_APPLICABLE}
         assert not section.is_shown
         assert section.data_complete is None
+
+
+def test_an_optional_type_is_to_come_where_the_settings_name_it(account: Account) -> None:
+    load(account, TEST_RESULTS=[{**row, "END_TIME": "-10m"} for row in HYBRID])
+    found = run_page(Reader(CONN_ID, Settings(optional_types=("QUERY_ACCELERATION",))), "run-1")
+    assert found.types[-1].enrichment_type == "QUERY_ACCELERATION"
+
+
+def test_the_section_of_an_optional_type_is_shown_of_runs_that_have_it_and_where_the_settings_name_it(
+    account: Account, reader: Reader
+) -> None:
+    task = {"ENRICHMENT_TYPE": "QUERY_ACCELERATION", "STATUS": "COMPLETED", "ROWS_WRITTEN": 1}
+    load(
+        account,
+        TEST_RESULTS=[{"TEST_ID": "run-1"}, {"TEST_ID": "run-2", "RUN_ID": "run-2"}],
+        DELAYED_ENRICHMENT_TASKS=[
+            task,
+            {"RUN_ID": "run-2", "TEST_ID": "run-2", "JOB_ID": "job-2", "ENRICHMENT_TYPE": "AGGREGATE"},
+        ],
+        QUERY_ACCELERATION_CREDITS=[{"WAREHOUSE_NAME": "WH", "CREDITS_USED": 0.5, "CREDIT_SCOPE": "WAREHOUSE"}],
+    )
+    named = Settings(optional_types=("QUERY_ACCELERATION",))
+    section = SECTIONS["query-acceleration"]
+    with_it, without = run_page(reader, "run-1"), run_page(reader, "run-2")
+    assert [section.is_shown(run, reader.settings) for run in (with_it, without)] == [True, False]
+    assert section.is_shown(without, named)
+    assert all(item.is_shown(without, reader.settings) for name, item in SECTIONS.items() if item is not section)
+
+    found = query_acceleration(reader, "run-1")
+    assert (found.credits, found.scope, found.hours) == (0.5, "WAREHOUSE", (AcceleratedHour("WH", None, None, 0.5),))
 
 
 def test_a_run_of_which_a_type_failed_is_partial_and_may_be_retried(account: Account, reader: Reader) -> None:

@@ -88,7 +88,7 @@ PASSED = {
 } | {f"queue/{name}.sql": CLAIM for name in _CLAIM_TEMPLATES.split()}
 """Templates outside ``enrich``; one that is missing here is sent without parameters."""
 
-_RUN_SECTIONS = "server_metrics lock_contention credits insights partitions history"
+_RUN_SECTIONS = "server_metrics lock_contention credits query_acceleration insights partitions history"
 PASSED |= {f"page/{name}.sql": frozenset({"run_id", "page_size", "page_offset"}) for name in _RUN_SECTIONS.split()}
 
 

@@ -209,7 +209,7 @@ def _expected(head: Row, settings: Settings, ended_at: datetime | None, now: dat
 
 def _applies(entry: EnrichmentType, table_type: str | None, ended_at: datetime, settings: Settings) -> bool:
     has_ended = entry.ended is not None and ended_at.date() >= entry.ended
-    return not_applicable(entry, table_type) is None and not has_ended and entry.name not in settings.disabled_types
+    return not_applicable(entry, table_type) is None and not has_ended and entry.name not in settings.off_types
 
 
 def _state(head: Row, tasks: Sequence[Row]) -> State:

@@ -112,6 +112,11 @@ def _without_task(row: Row, entry: EnrichmentType, settings: Settings, now: date
             "state": SectionState.NOT_APPLICABLE,
             "message": f"The job of this run does not ask for {entry.name}.",
         }
+    if entry.name in settings.off_types:
+        return {
+            "state": SectionState.NOT_APPLICABLE,
+            "message": f"{entry.name} is {settings.off_types[entry.name]}.",
+        }
     if run_status not in TERMINAL_STATUSES:
         return {
             "state": SectionState.COMING,

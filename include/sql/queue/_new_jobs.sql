@@ -9,6 +9,7 @@ catalogue AS (
   FROM
     TABLE(FLATTEN(INPUT => PARSE_JSON(%(catalogue)s))) AS entries,
     LATERAL FLATTEN(INPUT => entries.VALUE:"table_types") AS tables
+  WHERE entries.VALUE:"is_discovered"::BOOLEAN
 ),
 
 new_runs AS (

@@ -11,7 +11,7 @@ catalogue AS (
     VALUE:"retention_days"::INTEGER AS RETENTION_DAYS,
     VALUE:"ended"::DATE AS ENDED_ON,
     VALUE:"ended_reason"::VARCHAR AS ENDED_REASON,
-    VALUE:"enabled"::BOOLEAN AS IS_ENABLED
+    VALUE:"off_reason"::VARCHAR AS OFF_REASON
   FROM TABLE(FLATTEN(INPUT => PARSE_JSON(%(catalogue)s)))
 ),
 
@@ -89,7 +89,7 @@ judged AS (
       WHEN supported_tables.TABLE_TYPE IS NULL THEN 'TABLE_TYPE'
       WHEN supported_tables.NOT_APPLICABLE_REASON IS NOT NULL THEN 'NO_SOURCE'
       WHEN COUNTED_FROM >= catalogue.ENDED_ON THEN 'BILLING_ENDED'
-      WHEN NOT catalogue.IS_ENABLED THEN 'DISABLED'
+      WHEN catalogue.OFF_REASON IS NOT NULL THEN 'DISABLED'
       WHEN COUNTED_FROM < DATEADD('day', -catalogue.RETENTION_DAYS, SYSDATE()) THEN 'RETENTION'
     END AS REASON_CODE,
     CASE REASON_CODE
@@ -101,7 +101,7 @@ judged AS (
       WHEN 'TABLE_TYPE' THEN wanted.TASK_NAME || ' does not exist for ' || wanted.TABLE_TYPE || ' tables'
       WHEN 'NO_SOURCE' THEN supported_tables.NOT_APPLICABLE_REASON
       WHEN 'BILLING_ENDED' THEN catalogue.ENDED_REASON
-      WHEN 'DISABLED' THEN wanted.TASK_NAME || ' is switched off by FLAKEBENCH_ENRICHMENT_DISABLED_TYPES'
+      WHEN 'DISABLED' THEN wanted.TASK_NAME || ' is ' || catalogue.OFF_REASON
       WHEN 'RETENTION'
         THEN 'The run ended more than ' || catalogue.RETENTION_DAYS || ' days ago; the view no longer holds it'
     END AS MESSAGE

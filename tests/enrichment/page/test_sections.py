@@ -9,7 +9,7 @@ import pytest
 
 from include.enrichment.catalogue import CATALOGUE, enrichment_type
 from include.enrichment.page import credits as credits_section
-from include.enrichment.page import insights, lock_contention, partitions, server_metrics
+from include.enrichment.page import insights, lock_contention, partitions, query_acceleration, server_metrics
 from include.enrichment.page.rows import UnknownRunError
 from include.enrichment.page.sections import SectionState, Subject, minutes, stand
 from include.enrichment.settings import Settings
@@ -19,6 +19,7 @@ ENDED_AT = NOW - timedelta(hours=5)
 AGGREGATE = Subject(enrichment_type("AGGREGATE"), "nothing was found")
 INSIGHTS = Subject(enrichment_type("QUERY_INSIGHTS"), "nothing was found")
 CREDITS = Subject(enrichment_type("HYBRID_CREDITS"), "unknown, which is not 0")
+ACCELERATION = Subject(enrichment_type("QUERY_ACCELERATION"), "unknown, which is not 0")
 LOCKS = Subject(enrichment_type("LOCK_CONTENTION"), "waits below 5 s cannot be seen")
 COLUMNS = """
 RUN_ID RUN_STATUS TABLE_TYPE RUN_ENDED_AT JOB_STATUS TASK_COUNT ENRICHMENT_TYPE STATUS DUE_AT CLAIMED_BY STARTED_AT
@@ -67,6 +68,9 @@ WRITTEN = {"STATUS": "COMPLETED", "ROWS_WRITTEN": 4, "DATA_COMPLETE": True, "COM
         (INSIGHTS, {"STATUS": "NOT_APPLICABLE", "LAST_ERROR": "none for hybrid tables"}, NOT_APPLICABLE),
         (INSIGHTS, {}, NOT_APPLICABLE),
         (CREDITS, {"STATUS": "SKIPPED", "REASON_CODE": "NO_DATA"}, EMPTY),
+        (ACCELERATION, {"STATUS": "SKIPPED", "REASON_CODE": "NO_DATA"}, EMPTY),
+        (ACCELERATION, {"STATUS": "SKIPPED", "REASON_CODE": "WAREHOUSE_UNKNOWN", "LAST_ERROR": "none"}, NOT_APPLICABLE),
+        (ACCELERATION, {}, NOT_APPLICABLE),
         (CREDITS, {"STATUS": "NOT_APPLICABLE", "REASON_CODE": "BILLING_ENDED", "LAST_ERROR": "ended"}, NOT_APPLICABLE),
     ],
 )
@@ -90,6 +94,11 @@ def test_what_is_coming_says_when_and_how_far_its_view_is_behind(settings: Setti
 
 def test_a_run_that_is_not_queued_yet_is_expected_when_its_view_has_it(settings: Settings) -> None:
     assert state(AGGREGATE, settings)["eta_at"] == ENDED_AT + timedelta(minutes=195)
+
+
+def test_an_optional_type_is_expected_where_the_settings_name_it_and_says_so_where_not(settings: Settings) -> None:
+    assert "FLAKEBENCH_ENRICHMENT_OPTIONAL_TYPES" in state(ACCELERATION, settings)["message"]
+    assert state(ACCELERATION, Settings(optional_types=("QUERY_ACCELERATION",)))["state"] is COMING
 
 
 def test_provisional_data_is_shown_and_says_how_much_of_it_is_there(settings: Settings) -> None:
@@ -158,11 +167,13 @@ def test_a_run_that_flakebench_deleted_still_shows_what_was_written(settings: Se
 
 
 def test_each_section_says_what_cannot_be_seen_when_it_is_empty() -> None:
-    subjects = [item.SUBJECT for item in (server_metrics, lock_contention, credits_section, insights, partitions)]
+    sections = (server_metrics, lock_contention, credits_section, query_acceleration, insights, partitions)
+    subjects = [item.SUBJECT for item in sections]
 
     assert {item.entry.name for item in subjects} == {entry.name for entry in CATALOGUE}
     assert "about 5 s or more only" in lock_contention.SUBJECT.nothing_found
     assert "not 0" in credits_section.SUBJECT.nothing_found
+    assert "not 0" in query_acceleration.SUBJECT.nothing_found
 
 
 @pytest.mark.parametrize(("span", "text"), [(45, "45 min"), (180, "3 h"), (195, "3 h 15 min"), (0, "0 min")])

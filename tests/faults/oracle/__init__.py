@@ -9,7 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tests.faults.oracle.belonging import NotFinishedError, RefusedError, Run, Tables, find_run
-from tests.faults.oracle.events import expected_ids, find_credits, find_insights, find_queries, find_waits
+from tests.faults.oracle.events import (
+    expected_ids,
+    find_acceleration,
+    find_credits,
+    find_insights,
+    find_queries,
+    find_waits,
+)
 from tests.faults.oracle.statistics import find_patterns
 from tests.faults.oracle.values import Row, utc
 
@@ -21,6 +28,7 @@ DUE_AFTER = {
     "AGGREGATE": timedelta(minutes=195),
     "LOCK_CONTENTION": timedelta(minutes=195),
     "HYBRID_CREDITS": timedelta(minutes=195),
+    "QUERY_ACCELERATION": timedelta(minutes=195),
 }
 TARGETS = {
     "QUERY_HISTORY": "QUERY_EXECUTION_METRICS",
@@ -28,6 +36,7 @@ TARGETS = {
     "AGGREGATE": "AGGREGATE_QUERY_METRICS",
     "LOCK_CONTENTION": "LOCK_CONTENTION_EVENTS",
     "HYBRID_CREDITS": "HYBRID_TABLE_CREDITS",
+    "QUERY_ACCELERATION": "QUERY_ACCELERATION_CREDITS",
 }
 
 
@@ -88,6 +97,7 @@ def _look(tables: Tables, run: Run, kind: str) -> Look:
         "QUERY_INSIGHTS": find_insights,
         "LOCK_CONTENTION": find_waits,
         "HYBRID_CREDITS": find_credits,
+        "QUERY_ACCELERATION": find_acceleration,
     }[kind]
     events = find(tables, run)
     count = len(expected_ids(tables, run)) if kind == "QUERY_HISTORY" else 0
@@ -135,8 +145,10 @@ def _verdict(
     """Status, reason and completeness (SPEC §7, readiness and not ready)."""
     if kind == "QUERY_HISTORY" and run.is_hybrid:
         return "COMPLETED", None, None
-    if kind == "HYBRID_CREDITS":
-        return ("SKIPPED", "NO_DATA", None) if is_empty else ("COMPLETED", None, True)
+    if kind in ("HYBRID_CREDITS", "QUERY_ACCELERATION"):
+        has_scope = kind == "HYBRID_CREDITS" or run.warehouses
+        nothing = ("SKIPPED", "NO_DATA" if has_scope else "WAREHOUSE_UNKNOWN", None)
+        return nothing if is_empty else ("COMPLETED", None, True)
     is_enough = coverage is None or coverage >= THRESHOLD
     if coverage == 1 or (look.has_passed and is_enough):
         return ("SKIPPED", "NO_DATA", None) if is_empty and kind == "AGGREGATE" else ("COMPLETED", None, True)

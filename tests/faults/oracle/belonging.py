@@ -31,6 +31,7 @@ class Run:
     :param tags: usable tag to the child that alone carries it
     :param ended_at: without the padding
     :param operations: what the children report as successful
+    :param warehouses: that FlakeBench names, in upper case
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Run:
     tags: Mapping[str, str | None]
     children: frozenset[str]
     operations: int
+    warehouses: frozenset[str]
 
     @property
     def is_hybrid(self) -> bool:
@@ -98,6 +100,7 @@ def find_run(tables: Tables, run_id: str, now: datetime, *, is_past_horizon: boo
         tags=tags,
         children=frozenset(row["TEST_ID"] for row in children),
         operations=_operations(children),
+        warehouses=frozenset((row.get("WAREHOUSE") or "").strip().upper() for row in rows) - {""},
     )
 
 

@@ -217,16 +217,9 @@ def _insight_key(row: Row) -> Hashable:
 
 
 def find_credits(tables: Tables, run: Run) -> Events:
-    """HYBRID_CREDITS: every usage row that overlaps the window, whole; one without an end overlaps where it starts."""
-
-    def overlaps(row: Row) -> bool:
-        start, end = utc(row.get("START_TIME")), utc(row.get("END_TIME"))
-        if start is None or not run.start - timedelta(days=1) <= start < run.end:
-            return False
-        return start >= run.start if end is None else end > run.start
-
+    """HYBRID_CREDITS: every usage row that overlaps the window, whole."""
     found = _newest(
-        filter(overlaps, tables["HYBRID_TABLE_USAGE_HISTORY"]),
+        (row for row in tables["HYBRID_TABLE_USAGE_HISTORY"] if _overlaps(row, run)),
         lambda row: (row.get("OBJECT_TYPE"), row.get("OBJECT_ID"), utc(row["START_TIME"])),
         ("END_TIME", "CREDITS_USED"),
     )
@@ -248,6 +241,38 @@ def find_credits(tables: Tables, run: Run) -> Events:
         "HYBRID_CREDITS_END_TIME": max((row["END_TIME"] for row in rows if row["END_TIME"]), default=None),
     }
     return Events(rows, summary, len(rows))
+
+
+def find_acceleration(tables: Tables, run: Run) -> Events:
+    """QUERY_ACCELERATION: every usage row of a warehouse of the run that overlaps the window, whole."""
+    found = _newest(
+        (
+            row
+            for row in tables["QUERY_ACCELERATION_HISTORY"]
+            if (row.get("WAREHOUSE_NAME") or "").upper() in run.warehouses and _overlaps(row, run)
+        ),
+        lambda row: (row.get("WAREHOUSE_ID"), row["WAREHOUSE_NAME"], utc(row["START_TIME"])),
+        ("END_TIME", "CREDITS_USED"),
+    )
+    rows = [
+        {name: row.get(name) for name in ("WAREHOUSE_ID", "WAREHOUSE_NAME", "CREDITS_USED")}
+        | {"START_TIME": utc(row["START_TIME"]), "END_TIME": utc(row.get("END_TIME")), "CREDIT_SCOPE": "WAREHOUSE"}
+        for row in found.values()
+    ]
+    summary = {
+        "QUERY_ACCELERATION_CREDITS_USED": total(row["CREDITS_USED"] for row in rows),
+        "QUERY_ACCELERATION_START_TIME": min((row["START_TIME"] for row in rows), default=None),
+        "QUERY_ACCELERATION_END_TIME": max((row["END_TIME"] for row in rows if row["END_TIME"]), default=None),
+    }
+    return Events(rows, summary, len(rows))
+
+
+def _overlaps(row: Row, run: Run) -> bool:
+    """Whether a usage row overlaps the window; one without an end overlaps where it starts."""
+    start, end = utc(row.get("START_TIME")), utc(row.get("END_TIME"))
+    if start is None or not run.start - timedelta(days=1) <= start < run.end:
+        return False
+    return start >= run.start if end is None else end > run.start
 
 
 def _statements(tables: Tables, run: Run) -> dict[str, Row]:
