@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 # each worker has an embedded Snowflake of its own
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal
 # two of the tiers with a scheduler at a time
-TIER_BY_TIER := -n 2 --dist loadgroup
+TIER_BY_TIER := -n 2 --dist loadscope
 OLDEST := .venv-oldest
 export PYTHONPATH := $(CURDIR)
 

@@ -15,9 +15,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.faults import matrix
 
@@ -42,8 +43,6 @@ TIERS = {
     "browser": "browser",
 }
 """Folder below ``tests`` to the marker of its tests, unless a test has the marker of a tier of its own."""
-ONE_DEPLOYMENT = frozenset({"e2e", "faults", "browser"})
-"""Folders whose tests share an Airflow, so that one worker runs all of them."""
 
 _CREATED_HOME = pytest.StashKey[str]()
 
@@ -77,8 +76,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if folder in TIERS and not any(mark.name in tiers for mark in item.iter_markers()):
             is_live = folder == "e2e" and config.getoption("live")
             item.add_marker("live" if is_live else TIERS[folder])
-        if folder in ONE_DEPLOYMENT:
-            item.add_marker(pytest.mark.xdist_group(folder))
+
+
+class ByFolder(LoadScopeScheduling):
+    """A folder is run by one worker: its tests share a deployment."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "/".join(nodeid.split("/")[:2])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder | None:
+    return ByFolder(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -28,7 +28,7 @@ def tables(entry: EnrichmentType, settings: Settings) -> tuple[list[str], list[s
     return inputs, [f"{settings.enrichment}.{table}" for table in (entry.target, SUMMARY)]
 
 
-def of_type(entry: EnrichmentType, hook: SnowflakeHook) -> OperatorLineage | None:
+def of_type(entry: EnrichmentType, hook: SnowflakeHook) -> OperatorLineage[Any, Any] | None:
     """The lineage of one try; None without the OpenLineage provider."""
     try:
         from airflow.providers.openlineage.extractors import OperatorLineage

@@ -107,14 +107,14 @@ class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
         if decision is not None and decision.is_snoozed:
             raise AirflowSkipException(f"{attempt.summary()}; looked at again at {attempt.next_look_at} UTC")
 
-    def get_openlineage_facets_on_start(self) -> OperatorLineage | None:
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any] | None:
         """The view that it reads and the tables that it writes.
 
         Not by parsing all of the template, as its base does: what it names besides is the queue's bookkeeping.
         """
         return lineage.of_type(enrichment_type(self.claimed.enrichment_type), self.get_db_hook())
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """The same: what is read and written does not depend on how the try ended."""
         return self.get_openlineage_facets_on_start()
 
