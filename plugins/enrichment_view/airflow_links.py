@@ -9,18 +9,13 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from enrichment_view.answers import ANSWERING_TASKS, answers
 from enrichment_view.api import Fresh, PageReader
 from enrichment_view.rendering import page, root
 from enrichment_view.security import MayRetry
 from include.enrichment.page.runs import MAX_PAGE_SIZE, RunFilter, list_runs
 
 router = APIRouter()
-
-_ANSWERING_TASKS = {
-    "delayed_enrichment": "claim_due_tasks",
-    "enrichment_retry": "requeue_tasks",
-}
-"""DAG id to the task whose answer names the runs."""
 
 _MAPPED_TASK = "enrich"
 
@@ -39,29 +34,15 @@ def runs_of_dag_run(
     map_index: Annotated[str | None, Query(pattern=r"^-?\d{0,6}$")] = None,
 ) -> Response:
     """The runs that a DAG run worked on; the run's own page when it is one."""
-    named = _named_runs(_answer(dag_id, dag_run_id), task_id, int(map_index) if map_index else -1)
+    named = _named_runs(answers(dag_id, [dag_run_id]).get(dag_run_id), task_id, int(map_index) if map_index else -1)
     if len(named) == 1:
         return RedirectResponse(f"{root(request)}/runs/{named[0]}", status_code=303)
     chosen = RunFilter(run_ids=named[:MAX_PAGE_SIZE])
     found = list_runs(reader, chosen, limit=MAX_PAGE_SIZE, fresh=fresh) if named else None
     return page(
         request, "dag_run.html", dag_id=dag_id, dag_run_id=dag_run_id, found=found, may_retry=may_retry,
-        is_ours=dag_id in _ANSWERING_TASKS,
+        is_ours=dag_id in ANSWERING_TASKS,
     )  # fmt: skip
-
-
-def _answer(dag_id: str, dag_run_id: str) -> Any:
-    """What the task that names the runs returned (its XCom); None: nothing, or not yet."""
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-
-    task_id = _ANSWERING_TASKS.get(dag_id)
-    if task_id is None:
-        return None
-    query = XComModel.get_many(key="return_value", run_id=dag_run_id, dag_ids=dag_id, task_ids=task_id, limit=1)
-    with create_session(scoped=False) as session:
-        row = session.scalars(query).first()
-        return XComModel.deserialize_value(row) if row is not None else None
 
 
 def _named_runs(answer: Any, task_id: str | None, map_index: int) -> tuple[str, ...]:

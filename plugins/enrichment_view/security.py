@@ -9,8 +9,10 @@ from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag, requires_access_view
 from fastapi import Depends, Header, HTTPException, Request, status
 
+from include.enrichment.page import retries
+
 PASS_DAG_ID = "delayed_enrichment"
-RETRY_DAG_ID = "enrichment_retry"
+RETRY_DAG_ID = retries.DAG_ID
 REQUESTED_WITH = "enrichment-view"
 """Value of ``X-Requested-With``: a form of a foreign page cannot set a header, a script of it needs our consent."""
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
+from enrichment_view.answers import answers
+from enrichment_view.security import PASS_DAG_ID
 from include.enrichment.page.history import History, TaskLog
-
-_PASS_DAG_ID = "delayed_enrichment"
-_CLAIMING_TASK = "claim_due_tasks"
-"""Its answer is the list that the mapped task is expanded over: the place in it is the map index."""
 
 
 def log_paths(found: History) -> tuple[str | None, ...]:
@@ -18,8 +16,8 @@ def log_paths(found: History) -> tuple[str | None, ...]:
 
     :returns: in the order of the tries; None: nobody claimed it
     """
-    dag_runs = {item.log.dag_run_id for item in found.attempts if item.log and item.log.dag_id == _PASS_DAG_ID}
-    claims = _claims(dag_runs) if dag_runs else {}
+    dag_runs = {item.log.dag_run_id for item in found.attempts if item.log and item.log.dag_id == PASS_DAG_ID}
+    claims = answers(PASS_DAG_ID, dag_runs)
     return tuple(
         _path(item.log, _map_index(claims.get(item.log.dag_run_id) or (), found.run_id, item.enrichment_type))
         if item.log
@@ -37,24 +35,9 @@ def _path(log: TaskLog, map_index: int | None) -> str:
 
 
 def _map_index(claimed: Iterable[dict[str, Any]], run_id: str, enrichment_type: str) -> int | None:
+    """The mapped task is expanded over what was claimed: the place in it is the map index."""
     wanted = (run_id, enrichment_type)
     return next(
         (place for place, item in enumerate(claimed) if (item.get("run_id"), item.get("enrichment_type")) == wanted),
         None,
     )
-
-
-def _claims(dag_run_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """DAG run to the tasks that it claimed; one whose XCom was cleaned up is missing."""
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    query = select(XComModel).where(
-        XComModel.dag_id == _PASS_DAG_ID,
-        XComModel.task_id == _CLAIMING_TASK,
-        XComModel.key == "return_value",
-        XComModel.run_id.in_(list(dag_run_ids)),
-    )
-    with create_session(scoped=False) as session:
-        return {row.run_id: XComModel.deserialize_value(row) or [] for row in session.scalars(query)}

@@ -186,15 +186,9 @@ def test_charts_follow_airflows_theme(deployment: Deployment, open_page: OpenPag
     page = open_run(open_page, deployment, "hybrid-settled")
     text = page.locator("#chart-server-latency .xtick text").first
     before = text.evaluate("element => getComputedStyle(element).fill")
-    page.evaluate("""() => {
-      localStorage.setItem('theme', 'dark');
-      window.dispatchEvent(new StorageEvent('storage', { key: 'theme', newValue: 'dark' }));
-    }""")
+    choose_theme(page, "dark")
 
-    page.wait_for_function(
-        "before => getComputedStyle(document.querySelector('#chart-server-latency .xtick text')).fill !== before",
-        arg=before,
-    )
+    page.wait_for_function(_FILL_DIFFERS, arg=before)
 
 
 def test_the_history_leads_to_the_log_of_the_try(

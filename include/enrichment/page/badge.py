@@ -30,11 +30,6 @@ class State(StrEnum):
         """In the words of the queue, which calls a job of which a type failed COMPLETED."""
         return "COMPLETED" if self is State.PARTIAL else str(self)
 
-    @property
-    def is_retriable(self) -> bool:
-        """Whether something of it failed."""
-        return self in {State.PARTIAL, State.FAILED}
-
 
 class Tone(StrEnum):
     """How a badge looks: done, pending, needs attention, failed, or nothing to say."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.enrichment.catalogue import enrichment_type
-from include.enrichment.page.rows import count, is_moving, listed, moment, number
+from include.enrichment.page.rows import count, listed, moment, number, page_of
 from include.enrichment.page.sections import Section, Subject, stand
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def hybrid_credits(
     :raises UnknownRunError: nothing has the id
     :raises Unavailable: no answer now
     """
-    rows = reader.rows(
-        TEMPLATE, {"run_id": run_id, "page_size": limit, "page_offset": offset}, is_moving=is_moving, fresh=fresh
-    )
+    rows = page_of(reader, TEMPLATE, run_id, limit=limit, offset=offset, fresh=fresh)
     head = rows[0]
     return HybridCredits(
         **stand(head, SUBJECT, reader.settings),

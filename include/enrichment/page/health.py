@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.enrichment import slo
 from include.enrichment.catalogue import CATALOGUE
+from include.enrichment.page.rows import number
 from include.enrichment.page.unavailable import Unavailable
 from include.enrichment.slo import Level, Objective
 
@@ -198,7 +199,7 @@ def _measures(
         ),
         Measure(
             table[slo.FAILURE_RATE.key],
-            _number(failures["FAIL_PCT"]),
+            number(failures["FAIL_PCT"]),
             f"{failures['FAILED']} of {failures['SETTLED']} types" if failures["SETTLED"] else "Nothing settled",
         ),
         Measure(
@@ -285,7 +286,3 @@ def _cost(reader: Reader, *, fresh: bool) -> OwnCost | Unavailable:
 
 def _floor(moment: datetime) -> datetime:
     return moment.replace(minute=moment.minute - moment.minute % _COST_STEP_MINUTES, second=0, microsecond=0)
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from include.enrichment.lifecycle import ClaimedTask
-from include.enrichment.page.rows import Row, UnknownRunError, count, listed, moment, structure
+from include.enrichment.page.rows import Row, UnknownRunError, count, listed, moment, page_of, structure
 from include.enrichment.page.sections import SectionState
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ def history(reader: Reader, run_id: str, *, limit: int = 20, offset: int = 0, fr
     :raises UnknownRunError: nothing has the id
     :raises Unavailable: no answer now
     """
-    rows = reader.rows(
-        TEMPLATE, {"run_id": run_id, "page_size": limit, "page_offset": offset}, is_moving=_is_moving, fresh=fresh
-    )
+    rows = page_of(reader, TEMPLATE, run_id, limit=limit, offset=offset, fresh=fresh, is_moving=_is_moving)
     head = rows[0]
     if head["RUN_STATUS"] is None and not head["TASK_COUNT"]:
         raise UnknownRunError(run_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from include.enrichment.catalogue import enrichment_type
-from include.enrichment.page.rows import Row, count, is_moving, listed, structure
+from include.enrichment.page.rows import Row, count, listed, page_of, structure
 from include.enrichment.page.sections import Section, SectionState, Subject, stand
 
 if TYPE_CHECKING:
@@ -70,9 +70,7 @@ def query_insights(reader: Reader, run_id: str, *, limit: int = 50, offset: int 
     :raises UnknownRunError: nothing has the id
     :raises Unavailable: no answer now
     """
-    rows = reader.rows(
-        TEMPLATE, {"run_id": run_id, "page_size": limit, "page_offset": offset}, is_moving=is_moving, fresh=fresh
-    )
+    rows = page_of(reader, TEMPLATE, run_id, limit=limit, offset=offset, fresh=fresh)
     head = rows[0]
     fields = stand(head, SUBJECT, reader.settings)
     total = count(head["INSIGHT_COUNT"]) or 0

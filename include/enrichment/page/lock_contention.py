@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.enrichment.catalogue import enrichment_type
-from include.enrichment.page.rows import Row, count, is_moving, listed, moment, number, structure
+from include.enrichment.page.rows import Row, count, listed, moment, number, page_of, structure
 from include.enrichment.page.sections import Section, Subject, stand
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ def lock_contention(
     :raises UnknownRunError: nothing has the id
     :raises Unavailable: no answer now
     """
-    rows = reader.rows(
-        TEMPLATE, {"run_id": run_id, "page_size": limit, "page_offset": offset}, is_moving=is_moving, fresh=fresh
-    )
+    rows = page_of(reader, TEMPLATE, run_id, limit=limit, offset=offset, fresh=fresh)
     head = rows[0]
     return LockContention(
         **stand(head, SUBJECT, reader.settings),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.enrichment.catalogue import HYBRID_TABLE_TYPES, enrichment_type
-from include.enrichment.page.rows import Row, count, is_moving, listed, number
+from include.enrichment.page.rows import Row, count, listed, number, page_of
 from include.enrichment.page.sections import Section, Subject, stand
 
 if TYPE_CHECKING:
@@ -73,9 +73,7 @@ def partitions(reader: Reader, run_id: str, *, limit: int = 10, offset: int = 0,
     :raises UnknownRunError: nothing has the id
     :raises Unavailable: no answer now
     """
-    rows = reader.rows(
-        TEMPLATE, {"run_id": run_id, "page_size": limit, "page_offset": offset}, is_moving=is_moving, fresh=fresh
-    )
+    rows = page_of(reader, TEMPLATE, run_id, limit=limit, offset=offset, fresh=fresh)
     head = rows[0]
     fields = stand(head, SUBJECT, reader.settings)
     is_sparse = head["TABLE_TYPE"] in HYBRID_TABLE_TYPES

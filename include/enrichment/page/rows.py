@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from include.enrichment.page.reader import Reader
 
 Row = Mapping[str, Any]
 
@@ -49,6 +52,28 @@ def structure(value: Any) -> Any:
 def is_moving(rows: Sequence[Row]) -> bool:
     """Whether something that the rows tell will change by itself, so that they are not worth keeping for long."""
     return any(row["STATUS"] in MOVING or (row["STATUS"] is None and row["RUN_STATUS"] is not None) for row in rows)
+
+
+def page_of(
+    reader: Reader,
+    template: str,
+    run_id: str,
+    *,
+    limit: int,
+    offset: int,
+    fresh: bool,
+    is_moving: Callable[[Sequence[Row]], bool] = is_moving,
+) -> Sequence[Row]:
+    """The rows of a section: its head, and one page of its list.
+
+    :param template: of ``include/sql/page``
+    :param run_id: of the run or of one of its children
+    :param fresh: ask Snowflake, whatever is kept
+    :param is_moving: whether the rows will change by themselves
+    :raises Unavailable: no answer now
+    """
+    binds = {"run_id": run_id, "page_size": limit, "page_offset": offset}
+    return reader.rows(template, binds, is_moving=is_moving, fresh=fresh)
 
 
 def listed(rows: Sequence[Row], place: str) -> list[Row]:

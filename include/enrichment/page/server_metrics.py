@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.enrichment.catalogue import enrichment_type
 from include.enrichment.page.percentiles import Distribution, Percentile
-from include.enrichment.page.rows import Row, count, is_moving, listed, number, structure
+from include.enrichment.page.rows import Row, count, listed, number, page_of, structure
 from include.enrichment.page.sections import Section, Subject, stand
 
 if TYPE_CHECKING:
@@ -115,9 +115,7 @@ def server_metrics(
     :raises UnknownRunError: nothing has the id
     :raises Unavailable: no answer now
     """
-    rows = reader.rows(
-        TEMPLATE, {"run_id": run_id, "page_size": limit, "page_offset": offset}, is_moving=is_moving, fresh=fresh
-    )
+    rows = page_of(reader, TEMPLATE, run_id, limit=limit, offset=offset, fresh=fresh)
     head = rows[0]
     return ServerMetrics(
         **stand(head, SUBJECT, reader.settings),

@@ -42,7 +42,7 @@ export function watch(load, { everySeconds, moving = true }) {
 }
 
 // What is selected, open or focused in an element, by ids; put back after its content has been replaced.
-function keepState(element) {
+export function keepState(element) {
   const checked = [...element.querySelectorAll("input[type=checkbox]:checked[id]")].map((box) => box.id);
   const open = [...element.querySelectorAll("details[open][id]")].map((details) => details.id);
   const focused = element.contains(document.activeElement) ? document.activeElement.id : "";

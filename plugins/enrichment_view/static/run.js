@@ -1,7 +1,7 @@
 // A run's page: its sections as they come into view, its head kept current, and whatever depends on it with it.
 
 import { draw } from "./charts.js";
-import { keepCurrent } from "./refresh.js";
+import { keepCurrent, keepState } from "./refresh.js";
 import { show } from "./times.js";
 import "./tips.js";
 
@@ -19,12 +19,9 @@ async function load(holder, { url = holder.dataset.section, fresh = false } = {}
     const text = await reply.text();
     if (holder.shown !== text) {
       holder.shown = text;
-      const open = [...holder.querySelectorAll("details[open][id]")].map((details) => details.id);
+      const restore = keepState(holder);
       holder.innerHTML = text; // from our own server, which escapes
-      for (const id of open) {
-        const details = document.getElementById(id);
-        if (details) details.open = true;
-      }
+      restore();
       show(holder);
       draw(holder);
     }
