@@ -14,7 +14,7 @@ now and with the thresholds of `include/enrichment/slo.py`; `FLAKEBENCH_ENRICHME
 
   Other fields of `alert`: `title`, `key` (the same for all that is told of one figure), `level`, `event`, `value`.
 * **Green**: it has looked, whatever it found. **Red**: Snowflake gave no answer, which is an alert of its own; or a
-  notifier failed three times: what it was to tell is in the log, and the reminder a day later tries it again.
+  notifier failed three times: what it was to tell is in the log, and the next look tries that notifier again.
 
 What has been told is in the Variable `flakebench_enrichment_open_alerts`; delete it, and every alert starts anew.
 **To stop**, pause this DAG: alerts then neither start nor end. **To look now**, trigger it.

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from include.enrichment import metrics
-from include.enrichment.slo import METRIC_PREFIX, OBJECTIVES, Level, Objective
+from include.enrichment.slo import METRIC_PREFIX, OBJECTIVES, RUNBOOK, Level, Objective
 
 PREFIX = f"airflow_{METRIC_PREFIX}"
 HOLD = "10m"
@@ -56,7 +56,7 @@ def _rule(objective: Objective, level: Level) -> dict[str, Any]:
         "labels": {"severity": level.lower()},
         "annotations": {
             "summary": f"{objective.name}: {{{{ $value }}}} {objective.unit} ({level.lower()} above {threshold:g})",
-            "runbook": objective.runbook,
+            "runbook": f"{RUNBOOK}#{objective.anchor}",
         },
     }
 

@@ -6,13 +6,13 @@ Pure: what was told before goes in, what is to be told and to be remembered come
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from include.enrichment.monitor import Measurement
-from include.enrichment.slo import Level, Objective
+from include.enrichment.slo import RUNBOOK, Level, Objective
 
 CALM_LOOKS = 2
 """Looks in a row below every threshold that end an alert, so that a value on the border does not call each time."""
@@ -35,12 +35,14 @@ class OpenAlert:
     :param since: when it started, ISO 8601, UTC
     :param told_at: when it was last told, ISO 8601, UTC
     :param calm_looks: how many looks in a row were below every threshold
+    :param untold: notifiers that could not tell of it yet
     """
 
     level: str
     since: str
     told_at: str
     calm_looks: int = 0
+    untold: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Alert:
     :param level: of an alert that has ended: its worst
     :param value: None: there is nothing to measure any more
     :param since: naive UTC
+    :param runbook: where it is read
+    :param only: notifiers that failed when it was told before; empty: all
     """
 
     objective: Objective
@@ -57,6 +61,8 @@ class Alert:
     level: Level
     value: float | None
     since: datetime
+    runbook: str = RUNBOOK
+    only: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -75,7 +81,7 @@ class Alert:
         value = "nothing left to measure" if self.value is None else f"{round(self.value, 1):,g} {unit}"
         limit = "" if threshold is None else f" ({self.level.lower()} above {threshold:g})"
         since = f"{self.since:%Y-%m-%d %H:%M} UTC"
-        return f"{self.title}. Now {value}{limit}, since {since}. What to do: {self.objective.runbook}"
+        return f"{self.title}. Now {value}{limit}, since {since}. What to do: {self.runbook}#{self.objective.anchor}"
 
 
 Memory = Mapping[str, Mapping[str, Any]]
@@ -83,7 +89,7 @@ Memory = Mapping[str, Mapping[str, Any]]
 
 
 def evaluate(
-    measurements: Iterable[Measurement], memory: Memory, now: datetime, *, reminder: timedelta
+    measurements: Iterable[Measurement], memory: Memory, now: datetime, *, reminder: timedelta, runbook: str = RUNBOOK
 ) -> tuple[list[Alert], dict[str, dict[str, Any]]]:
     """What is to be told now, and what the next look has to know.
 
@@ -92,6 +98,7 @@ def evaluate(
     :param memory: of the last look; empty at the first
     :param now: naive UTC
     :param reminder: after which an alert that lasts is told again
+    :param runbook: where it is read
     """
     alerts: list[Alert] = []
     kept: dict[str, dict[str, Any]] = {}
@@ -108,10 +115,12 @@ def evaluate(
                     Level(told.level) if told else measurement.level,
                     measurement.value,
                     datetime.fromisoformat(told.since) if told else now,
+                    runbook,
+                    tuple(after.untold) if after else (),
                 )
             )
         if after is not None:
-            kept[key] = asdict(after)
+            kept[key] = asdict(replace(after, untold=[]) if event else after)
     return alerts, kept
 
 
@@ -129,7 +138,7 @@ def _next(
         return (Event.ENDED, None) if calm >= CALM_LOOKS else (None, replace(before, calm_looks=calm))
     lasting = replace(before, calm_looks=0)
     if level.rank > Level(before.level).rank:
-        return Event.WORSE, replace(lasting, level=level, told_at=at)
+        return Event.WORSE, replace(lasting, level=level, told_at=at, untold=[])
     if now - datetime.fromisoformat(before.told_at) >= reminder:
-        return Event.REMINDER, replace(lasting, told_at=at)
-    return None, lasting
+        return Event.REMINDER, replace(lasting, told_at=at, untold=[])
+    return (Event.REMINDER if before.untold else None), lasting

@@ -49,7 +49,7 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
     since = datetime.fromisoformat(queued_at) if isinstance(queued_at, str) else queued_at
     if since is None:
         since = datetime.now(UTC) - timedelta(minutes=deadline_minutes)
-    now = datetime.now(UTC)
+    now, settings = datetime.now(UTC), _settings()
     objective = replace(
         HANGING_PASS, name=f"Pass {dag_run.get('dag_run_id', '')} has not ended", critical_above=deadline_minutes
     )
@@ -59,8 +59,9 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
         Level.CRITICAL,
         (now - since.astimezone(UTC)) / timedelta(minutes=1),
         since.astimezone(UTC).replace(tzinfo=None),
+        settings.runbook,
     )
-    tell([alert], _settings().notifiers, context or {})
+    tell([alert], settings.notifiers, context or {})
 
 
 def _settings() -> Settings:

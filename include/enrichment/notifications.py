@@ -26,14 +26,20 @@ _LOG_LEVELS = {Level.WARNING: logging.WARNING, Level.CRITICAL: logging.ERROR}
 
 
 class NotificationError(RuntimeError):
-    """A notifier could not tell of an alert; the others were tried."""
+    """A notifier could not tell of an alert; the others were tried.
+
+    :param untold: key of an objective to the notifiers that failed to tell of it
+    """
+
+    def __init__(self, message: str, untold: Mapping[str, list[str]]) -> None:
+        super().__init__(message)
+        self.untold = untold
 
 
 def tell(alerts: Iterable[Alert], notifiers: Iterable[NotifierSetting], context: Mapping[str, Any]) -> None:
     """Tell of each alert in the log and by every notifier that wants its level.
 
-    A notifier that fails is tried three times, then the others go on: what was told is not told again because one
-    of them is broken.
+    A notifier that fails is tried three times, then the others go on; the next look tries it again, and only it.
 
     :param context: of the task; notifiers get ``alert`` in addition, for instance
         ``{"text": "{{ alert.text }}", "dedup_key": "{{ alert.key }}"}``
@@ -41,19 +47,22 @@ def tell(alerts: Iterable[Alert], notifiers: Iterable[NotifierSetting], context:
     """
     notifiers = tuple(notifiers)
     problems = []
+    untold: dict[str, list[str]] = {}
     for alert in alerts:
         log.log(logging.INFO if alert.event is Event.ENDED else _LOG_LEVELS[alert.level], "%s", alert.text)
         for chosen in notifiers:
-            if alert.level.rank < Level(chosen.level).rank:
+            if alert.level.rank < Level(chosen.level).rank or (alert.only and chosen.notifier not in alert.only):
                 continue
             try:
                 _notify(chosen, {**context, "alert": alert})
             except Exception as error:
                 problems.append(f"{chosen.notifier}: {type(error).__name__}: {safe_text(error)}")
+                untold.setdefault(alert.objective.key, []).append(chosen.notifier)
     if problems:
         raise NotificationError(
             f"{'; '.join(problems)}. Install the provider that the setting FLAKEBENCH_ENRICHMENT_NOTIFIERS names, or "
-            "correct its kwargs and its connection."
+            "correct its kwargs and its connection; the next look tries again.",
+            untold,
         )
 
 

@@ -237,6 +237,9 @@ class Settings(BaseSettings):
         "optionally, `level`. Nothing is imported that is not named here. For a pass that hangs it counts in the "
         "environment only: Airflow 3.3 refuses Variables to a deadline.",
     )
+    runbook: str = Field(
+        slo.RUNBOOK, description="Where your people read the runbook; an alert links to its entry there, behind a `#`."
+    )
     reminder_hours: int = Field(24, ge=1, description="Hours after which an alert that lasts is told again.")
 
     def __hash__(self) -> int:

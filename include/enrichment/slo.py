@@ -66,11 +66,6 @@ class Objective:
         return self.key.replace("_", "-")
 
     @property
-    def runbook(self) -> str:
-        """The entry that says what to do."""
-        return f"{RUNBOOK}#{self.anchor}"
-
-    @property
     def gauge(self) -> str:
         """Name of the gauge, as StatsD gets it from Airflow behind its prefix."""
         return f"{METRIC_PREFIX}.{self.key}"

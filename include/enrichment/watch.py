@@ -63,15 +63,23 @@ def _tell(
     *,
     is_partial: bool = False,
 ) -> None:
-    """Remember, then tell: a repeated try would find nothing to tell, so a notifier's failure is not retried.
+    """Remember, then tell: who is killed between the two tells nobody twice. A notifier that failed has the next look.
 
     :param is_partial: alerts of what was not measured go on
     """
-    alerts, kept = evaluate(measurements, memory, now, reminder=timedelta(hours=settings.reminder_hours))
+    alerts, kept = evaluate(
+        measurements, memory, now, reminder=timedelta(hours=settings.reminder_hours), runbook=settings.runbook
+    )
     remembered = {**memory, **kept} if is_partial else kept
     if remembered != memory:
-        Variable.set(MEMORY, remembered, description="What enrichment_monitor has told.", serialize_json=True)
+        _remember(remembered)
     try:
         tell(alerts, settings.notifiers, context)
     except NotificationError as error:
+        untold = {key: {**remembered[key], "untold": names} for key, names in error.untold.items() if key in remembered}
+        _remember({**remembered, **untold})
         raise AirflowFailException(str(error)) from None
+
+
+def _remember(memory: Memory) -> None:
+    Variable.set(MEMORY, memory, description="What enrichment_monitor has told.", serialize_json=True)

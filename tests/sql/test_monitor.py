@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from snowflake.connector.errors import Error as SnowflakeError
 
 from include.enrichment import slo, watch
-from include.enrichment.settings import Settings
+from include.enrichment.settings import NotifierSetting, Settings
 from tests.sql.account import CONN_ID, Account
 from tests.sql.cases import Moment, load_tables
 
@@ -44,10 +45,9 @@ Look = Callable[[], list[str]]
 
 
 @pytest.fixture
-def look(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """One look of the monitor, Airflow's Variable replaced: what it told, as ``<key> <event>``."""
+def memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """In place of Airflow's Variables."""
     kept: dict[str, str] = {}
-    told: list[str] = []
 
     class Variable:
         @staticmethod
@@ -59,6 +59,17 @@ def look(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Look:
             kept[name] = json.dumps(value)
 
     monkeypatch.setattr(watch, "Variable", Variable)
+    return kept
+
+
+def look_once(settings: Settings) -> None:
+    watch.look(CONN_ID, settings, {"ti": SimpleNamespace(try_number=1, max_tries=0)})
+
+
+@pytest.fixture
+def look(settings: Settings, memory: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Look:
+    """One look of the monitor: what it told, as ``<key> <event>``."""
+    told: list[str] = []
     monkeypatch.setattr(
         watch, "tell", lambda alerts, *_: told.extend(f"{alert.objective.key} {alert.event}" for alert in alerts)
     )
@@ -66,7 +77,7 @@ def look(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Look:
     def once() -> list[str]:
         told.clear()
         with suppress(SnowflakeError):  # it fails the look, after it was told
-            watch.look(CONN_ID, settings, {"ti": SimpleNamespace(try_number=1, max_tries=0)})
+            look_once(settings)
         return list(told)
 
     return once
@@ -87,3 +98,44 @@ def test_what_breaks_is_told_once_and_once_more_when_it_is_mended(account: Accou
     assert look() == []
     assert f"{key} ended" in look()
     assert look() == []
+
+
+class UnsteadyNotifier:
+    """One that fails until it is mended, and one that works."""
+
+    heard: ClassVar[list[str]] = []
+    is_broken = True
+    template_fields = ()
+
+    def render_template_fields(self, _context: dict[str, Any]) -> None:
+        """It has none."""
+
+    def notify(self, context: dict[str, Any]) -> None:
+        if self.is_broken:
+            raise TypeError("no channel")
+        self.heard.append(f"{type(self).__name__} {context['alert'].event}")
+
+
+class SteadyNotifier(UnsteadyNotifier):
+    is_broken = False
+
+
+def test_a_notifier_that_failed_is_told_by_the_next_look_and_the_others_are_not_told_again(
+    account: Account, settings: Settings, memory: dict[str, str]
+) -> None:
+    chosen = tuple(
+        NotifierSetting(notifier=f"{__name__}.{item.__name__}") for item in (UnsteadyNotifier, SteadyNotifier)
+    )
+    settings = settings.model_copy(update={"notifiers": chosen})
+    moment = Moment.current()
+    load_tables(account, moment.resolve(BROKEN["missed_runs"]), moment)
+    for _ in range(2):
+        with pytest.raises(AirflowFailException, match="UnsteadyNotifier: TypeError: no channel"):
+            look_once(settings)
+    assert UnsteadyNotifier.heard == ["SteadyNotifier started"]
+
+    UnsteadyNotifier.is_broken = False
+    for _ in range(2):
+        look_once(settings)
+    assert UnsteadyNotifier.heard == ["SteadyNotifier started", "UnsteadyNotifier lasts"]
+    assert json.loads(memory[watch.MEMORY])["missed_runs"]["untold"] == []
