@@ -13,11 +13,13 @@ from typing import Any
 import yaml
 
 from include.enrichment import metrics
-from include.enrichment.slo import METRIC_PREFIX, OBJECTIVES, RUNBOOK, Level, Objective
+from include.enrichment.slo import METRIC_PREFIX, OBJECTIVES, RUNBOOK, UNREADABLE, Level, Objective
 
 PREFIX = f"airflow_{METRIC_PREFIX}"
 HOLD = "10m"
 """Two looks of the monitor: Prometheus' way of not calling for a value on the border."""
+SILENCE_SECONDS = 1800
+"""For a monitor that looks every five minutes; who sets MONITOR_MINUTES above 15 changes the rule."""
 _WIDTH, _HEIGHT, _IN_A_ROW = 8, 7, 3
 _UNITS = {"percent": "percent", "minutes": "m"}
 _HEADER = "# Generated from include/enrichment/slo.py by `make docs`; change the thresholds there.\n"
@@ -25,6 +27,7 @@ _HEADER = "# Generated from include/enrichment/slo.py by `make docs`; change the
 
 def prometheus_rules() -> str:
     """``deploy/prometheus-rules.yaml``: an alert per objective and level, and one for a monitor that is silent."""
+    looked_at = f"{PREFIX}_looked_at"
     rules = [
         _rule(objective, level)
         for objective in OBJECTIVES
@@ -34,11 +37,12 @@ def prometheus_rules() -> str:
     rules.append(
         {
             "alert": "FlakeBenchEnrichmentMonitorSilent",
-            "expr": f"absent_over_time({gauge(OBJECTIVES[0])}[30m])",
+            "expr": f"time() - {looked_at} > {SILENCE_SECONDS} or absent({looked_at})",
+            "for": HOLD,
             "labels": {"severity": "critical"},
             "annotations": {
-                "summary": "No figure of enrichment_monitor for 30 minutes",
-                "runbook": "docs/operate.md#unreadable",
+                "summary": f"enrichment_monitor has not looked for {SILENCE_SECONDS // 60} minutes",
+                "runbook": f"{RUNBOOK}#{UNREADABLE.anchor}",
             },
         }
     )

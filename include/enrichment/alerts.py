@@ -5,17 +5,17 @@ Pure: what was told before goes in, what is to be told and to be remembered come
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from include.enrichment.monitor import Measurement
 from include.enrichment.slo import RUNBOOK, Level, Objective
 
-CALM_LOOKS = 2
-"""Looks in a row below every threshold that end an alert, so that a value on the border does not call each time."""
+if TYPE_CHECKING:
+    from include.enrichment.monitor import Measurement
+    from include.enrichment.settings import NotifierSetting
 
 
 class Event(StrEnum):
@@ -29,31 +29,41 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class OpenAlert:
-    """What is remembered of an alert that has started.
+    """What is remembered of an alert.
 
-    :param level: the worst since it started: while it lasts it does not become milder, or it would get worse again
+    It has the worst level of the last two looks, so that a value on the border does not call each time.
+
+    :param last: level of the last look
+    :param worst: since it started
     :param since: when it started, ISO 8601, UTC
-    :param told_at: when it was last told, ISO 8601, UTC
-    :param calm_looks: how many looks in a row were below every threshold
-    :param untold: notifiers that could not tell of it yet
+    :param told_at: when there was last something new to tell, ISO 8601, UTC
+    :param event: what that was; ``ended`` is remembered until every notifier has been told
+    :param heard: which notifiers have been told of it
     """
 
     level: str
+    last: str
+    worst: str
     since: str
     told_at: str
-    calm_looks: int = 0
-    untold: list[str] = field(default_factory=list)
+    event: str
+    heard: list[str] = field(default_factory=list)
+
+    def with_event(self, event: Event, now: datetime) -> OpenAlert:
+        """Something new, of which nobody has been told yet."""
+        return replace(self, event=event, told_at=now.isoformat(), heard=[])
 
 
 @dataclass(frozen=True)
 class Alert:
     """One thing to tell.
 
-    :param level: of an alert that has ended: its worst
+    :param level: of an alert that has ended: its worst, so that who was told of it is told of its end
     :param value: None: there is nothing to measure any more
     :param since: naive UTC
+    :param listeners: who is to be told besides the log
+    :param is_news: False: only those are told that could not be told before
     :param runbook: where it is read
-    :param only: notifiers that failed when it was told before; empty: all
     """
 
     objective: Objective
@@ -61,8 +71,9 @@ class Alert:
     level: Level
     value: float | None
     since: datetime
+    listeners: tuple[NotifierSetting, ...] = ()
+    is_news: bool = True
     runbook: str = RUNBOOK
-    only: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -83,21 +94,38 @@ class Alert:
         since = f"{self.since:%Y-%m-%d %H:%M} UTC"
         return f"{self.title}. Now {value}{limit}, since {since}. What to do: {self.runbook}#{self.objective.anchor}"
 
+    def as_json(self) -> dict[str, Any]:
+        """As ``ENRICHMENT_OPERATIONS.DETAILS`` has it."""
+        return {
+            "objective": self.objective.key,
+            "event": self.event,
+            "level": self.level,
+            "value": self.value,
+            "since": self.since.isoformat(sep=" "),
+        }
+
 
 Memory = Mapping[str, Mapping[str, Any]]
 """Key of an objective to its :class:`OpenAlert` as a mapping; what the next look is given."""
 
 
 def evaluate(
-    measurements: Iterable[Measurement], memory: Memory, now: datetime, *, reminder: timedelta, runbook: str = RUNBOOK
+    measurements: Iterable[Measurement],
+    memory: Memory,
+    now: datetime,
+    *,
+    reminder: timedelta,
+    notifiers: Sequence[NotifierSetting] = (),
+    runbook: str = RUNBOOK,
 ) -> tuple[list[Alert], dict[str, dict[str, Any]]]:
-    """What is to be told now, and what the next look has to know.
+    """What is to be told now, and what is to be remembered before it is told.
 
     An objective that is not measured any more is forgotten.
 
     :param memory: of the last look; empty at the first
     :param now: naive UTC
     :param reminder: after which an alert that lasts is told again
+    :param notifiers: who may be told
     :param runbook: where it is read
     """
     alerts: list[Alert] = []
@@ -105,40 +133,57 @@ def evaluate(
     for measurement in measurements:
         key = measurement.objective.key
         before = OpenAlert(**memory[key]) if key in memory else None
-        event, after = _next(measurement, before, now, reminder)
-        if event is not None:
-            told = after or before
+        after = _next(measurement, before, now, reminder)
+        if after is None:
+            continue
+        kept[key] = asdict(after)
+        event = Event(after.event)
+        level = Level(after.worst if event is Event.ENDED else after.level)
+        listeners = tuple(
+            chosen for chosen in notifiers if level.rank >= Level(chosen.level).rank and chosen.key not in after.heard
+        )
+        is_news = before is None or (after.event, after.told_at) != (before.event, before.told_at)
+        if is_news or listeners:
+            since = datetime.fromisoformat(after.since)
             alerts.append(
-                Alert(
-                    measurement.objective,
-                    event,
-                    Level(told.level) if told else measurement.level,
-                    measurement.value,
-                    datetime.fromisoformat(told.since) if told else now,
-                    runbook,
-                    tuple(after.untold) if after else (),
-                )
+                Alert(measurement.objective, event, level, measurement.value, since, listeners, is_news, runbook)
             )
-        if after is not None:
-            kept[key] = asdict(replace(after, untold=[]) if event else after)
     return alerts, kept
 
 
-def _next(
-    measurement: Measurement, before: OpenAlert | None, now: datetime, reminder: timedelta
-) -> tuple[Event | None, OpenAlert | None]:
-    level, at = measurement.level, now.isoformat()
-    if before is None:
-        if not level.rank:
-            return None, None
-        since = min(measurement.since or now, now)
-        return Event.STARTED, OpenAlert(level, since.isoformat(), at)
+def after_telling(memory: Memory, alerts: Iterable[Alert], heard: Mapping[str, Sequence[str]]) -> Memory:
+    """What the next look has to know.
+
+    :param memory: what was remembered before the alerts were told
+    :param heard: key of an objective to the notifiers that have told of it now
+    """
+    kept = dict(memory)
+    for alert in alerts:
+        key = alert.objective.key
+        told = [*kept[key]["heard"], *heard.get(key, ())]
+        kept[key] = {**kept[key], "heard": told}
+        if alert.event is Event.ENDED and {chosen.key for chosen in alert.listeners} <= set(told):
+            del kept[key]
+    return kept
+
+
+def _next(measurement: Measurement, before: OpenAlert | None, now: datetime, reminder: timedelta) -> OpenAlert | None:
+    current = measurement.level
+    if before is None or (before.event == Event.ENDED and current.rank):
+        if not current.rank:
+            return None
+        since = min(measurement.since or now, now).isoformat()
+        return OpenAlert(current, current, current, since, now.isoformat(), Event.STARTED)
+    if before.event == Event.ENDED:
+        return before
+    level = max(Level(before.last), current, key=lambda item: item.rank)
+    after = replace(
+        before, level=level, last=current, worst=max(Level(before.worst), level, key=lambda item: item.rank)
+    )
     if not level.rank:
-        calm = before.calm_looks + 1
-        return (Event.ENDED, None) if calm >= CALM_LOOKS else (None, replace(before, calm_looks=calm))
-    lasting = replace(before, calm_looks=0)
+        return after.with_event(Event.ENDED, now)
     if level.rank > Level(before.level).rank:
-        return Event.WORSE, replace(lasting, level=level, told_at=at, untold=[])
+        return after.with_event(Event.WORSE, now)
     if now - datetime.fromisoformat(before.told_at) >= reminder:
-        return Event.REMINDER, replace(lasting, told_at=at, untold=[])
-    return (Event.REMINDER if before.untold else None), lasting
+        return after.with_event(Event.REMINDER, now)
+    return after

@@ -42,7 +42,7 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
     :param context: Airflow's, with the DAG run as its REST API shows it
     """
     from include.enrichment.alerts import Alert, Event
-    from include.enrichment.notifications import tell
+    from include.enrichment.notifications import NotificationError, tell
 
     dag_run = (context or {}).get("dag_run") or {}
     queued_at = dag_run.get("queued_at")
@@ -59,9 +59,11 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
         Level.CRITICAL,
         (now - since.astimezone(UTC)) / timedelta(minutes=1),
         since.astimezone(UTC).replace(tzinfo=None),
-        settings.runbook,
+        settings.notifiers,
+        runbook=settings.runbook,
     )
-    tell([alert], settings.notifiers, context or {})
+    if problems := tell([alert], context or {}).problems:
+        raise NotificationError(problems)
 
 
 def _settings() -> Settings:

@@ -6,6 +6,7 @@ metric that cannot be sent is no reason to fail a task: Airflow's clients swallo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from importlib import import_module
@@ -22,7 +23,11 @@ COUNTERS = {
     "rows_written": "Rows written, by `type`.",
 }
 TIMERS = {"try_duration": "How long a try took, by `type` and `outcome`."}
-GAUGES = {"tasks_left": "Due tasks for which the last batch had no room.", "due_backfill_jobs": "Backfill that is due."}
+GAUGES = {
+    "tasks_left": "Due tasks for which the last batch had no room.",
+    "due_backfill_jobs": "Backfill that is due.",
+    "looked_at": "When the monitor last looked, in seconds since 1970 (UTC), with or without an answer.",
+}
 """Besides one per objective; see :data:`include.enrichment.slo.OBJECTIVES`."""
 
 
@@ -48,13 +53,20 @@ def ended(
         stats.incr(f"{METRIC_PREFIX}.rows_written", rows_written, tags={"type": enrichment_type})
 
 
-def measured(measurements: Iterable[Measurement], due_backfill_jobs: float | None) -> None:
-    """Every figure of the monitor as a gauge; what could not be measured keeps no value: it is not 0."""
+def measured(measurements: Iterable[Measurement], due_backfill_jobs: float | None = None) -> None:
+    """Figures of the monitor as gauges, and when it looked.
+
+    Where there is nothing to measure 0 is sent: an exporter shows the last value for ever, and an alert on it would
+    never end.
+
+    :param due_backfill_jobs: None: not known
+    """
     stats = _stats()
     for measurement in measurements:
-        if measurement.value is not None:
-            stats.gauge(measurement.objective.gauge, measurement.value)
-    stats.gauge(f"{METRIC_PREFIX}.due_backfill_jobs", due_backfill_jobs or 0)
+        stats.gauge(measurement.objective.gauge, measurement.value or 0)
+    if due_backfill_jobs is not None:
+        stats.gauge(f"{METRIC_PREFIX}.due_backfill_jobs", due_backfill_jobs)
+    stats.gauge(f"{METRIC_PREFIX}.looked_at", time.time())
 
 
 def _stats() -> Any:

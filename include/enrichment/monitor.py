@@ -6,7 +6,7 @@ Pure but for :func:`read_buckets`. Snowflake's answer has no clock in it, see th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -145,8 +145,12 @@ class Figures:
         return _counted([*self.passed("LEASES"), *endless])
 
     def oldest_pending(self) -> Value:
-        """Minutes since the first due time of the task that waits longest: retries and snoozes do not make it young."""
-        due = [
+        """Minutes since the first due time of the task that waits longest.
+
+        Tries that ended without a result do not make it young; a person's retry does.
+        """
+        due = [bucket.oldest_at for bucket in self.of("UNTRIED") if bucket.oldest_at is not None]
+        due += [
             bucket.oldest_at + _DUE_AFTER.get(bucket.enrichment_type or "", timedelta())
             for bucket in self.of("WAITING")
             if bucket.oldest_at is not None
@@ -187,9 +191,10 @@ class Figures:
         def in_window(bucket: Bucket) -> bool:
             return bucket.newest_at is not None and until - DAY < bucket.newest_at <= until
 
-        ended = [bucket for figure in ("ENDED_JOBS", "UNKNOWN_RUNS") for bucket in self.of(figure) if in_window(bucket)]
-        # a run without a job is not done either; its bucket has no part and no total
-        return _share(ended, lambda bucket: bucket.amount - done(bucket))
+        jobs = [bucket for bucket in self.of("ENDED_JOBS") if in_window(bucket)]
+        # a run without a job is not done either, unless it had ended before the package was there
+        runs = [replace(bucket, amount=bucket.part, part=0) for bucket in self.of("UNKNOWN_RUNS") if in_window(bucket)]
+        return _share([*jobs, *runs], lambda bucket: bucket.amount - done(bucket))
 
     def missed_runs(self) -> Value:
         """Finished runs that ended before the look-back and have no job: nothing finds them any more."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,44 +28,56 @@ _LOG_LEVELS = {Level.WARNING: logging.WARNING, Level.CRITICAL: logging.ERROR}
 
 
 class NotificationError(RuntimeError):
-    """A notifier could not tell of an alert; the others were tried.
+    """Notifiers could not tell of an alert; the others were tried.
 
-    :param untold: key of an objective to the notifiers that failed to tell of it
+    :param problems: a line for each
     """
 
-    def __init__(self, message: str, untold: Mapping[str, list[str]]) -> None:
-        super().__init__(message)
-        self.untold = untold
+    def __init__(self, problems: Iterable[str]) -> None:
+        super().__init__(
+            f"{'; '.join(problems)}. Install the provider that the setting FLAKEBENCH_ENRICHMENT_NOTIFIERS names, or "
+            "correct its kwargs and its connection."
+        )
 
 
-def tell(alerts: Iterable[Alert], notifiers: Iterable[NotifierSetting], context: Mapping[str, Any]) -> None:
-    """Tell of each alert in the log and by every notifier that wants its level.
+@dataclass(frozen=True)
+class Telling:
+    """What came of it.
 
-    A notifier that fails is tried three times, then the others go on; the next look tries it again, and only it.
+    :param heard: key of an objective to the notifiers that have told of it; see :attr:`NotifierSetting.key`
+    :param problems: a line for each that failed
+    """
+
+    heard: Mapping[str, list[str]]
+    problems: tuple[str, ...]
+
+
+def tell(alerts: Iterable[Alert], context: Mapping[str, Any]) -> Telling:
+    """Tell of each alert in the log and by its listeners.
+
+    A notifier that fails is tried three times, then the others go on.
 
     :param context: of the task; notifiers get ``alert`` in addition, for instance
         ``{"text": "{{ alert.text }}", "dedup_key": "{{ alert.key }}"}``
-    :raises NotificationError: naming each notifier that failed and why
     """
-    notifiers = tuple(notifiers)
+    heard: dict[str, list[str]] = {}
     problems = []
-    untold: dict[str, list[str]] = {}
     for alert in alerts:
-        log.log(logging.INFO if alert.event is Event.ENDED else _LOG_LEVELS[alert.level], "%s", alert.text)
-        for chosen in notifiers:
-            if alert.level.rank < Level(chosen.level).rank or (alert.only and chosen.notifier not in alert.only):
-                continue
+        if alert.is_news:
+            log.log(logging.INFO if alert.event is Event.ENDED else _LOG_LEVELS[alert.level], "%s", alert.text)
+        for chosen in alert.listeners:
             try:
                 _notify(chosen, {**context, "alert": alert})
             except Exception as error:
-                problems.append(f"{chosen.notifier}: {type(error).__name__}: {safe_text(error)}")
-                untold.setdefault(alert.objective.key, []).append(chosen.notifier)
-    if problems:
-        raise NotificationError(
-            f"{'; '.join(problems)}. Install the provider that the setting FLAKEBENCH_ENRICHMENT_NOTIFIERS names, or "
-            "correct its kwargs and its connection; the next look tries again.",
-            untold,
-        )
+                problems.append(f"{chosen.notifier}: {type(error).__name__}: {_without_addresses(safe_text(error))}")
+            else:
+                heard.setdefault(alert.objective.key, []).append(chosen.key)
+    return Telling(heard, tuple(problems))
+
+
+def _without_addresses(text: str) -> str:
+    """The address of a webhook is its password."""
+    return re.sub(r"\b[a-z]+://[^\s'\")]+", "<address>", text)
 
 
 @retry(

@@ -1,4 +1,4 @@
-"""The log of maintenance: what setup, doctor, retry, backfill and cleanup did, in ENRICHMENT_OPERATIONS."""
+"""The log of operation: what setup, doctor, retry, backfill, cleanup and alerts did, in ENRICHMENT_OPERATIONS."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = Callable[[Mapping[str, list[dict[str, Any]]]], dict[str, Any]]
 class Operation:
     """One operation.
 
-    :param name: ``setup``, ``doctor``, ``retry``, ``backfill``, ``cleanup`` or ``rollback``
+    :param name: ``setup``, ``doctor``, ``retry``, ``backfill``, ``cleanup``, ``rollback`` or ``alert``
     :param performed_by: ``<dag_id>/<run_id>``, or the command of a shell
     :param started_at: naive UTC
     """

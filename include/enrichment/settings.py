@@ -14,6 +14,7 @@ import json
 import os
 import re
 from functools import cache
+from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -81,6 +82,11 @@ class NotifierSetting(BaseModel):
     notifier: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
     kwargs: dict[str, Any] = Field(default_factory=dict)
     level: Literal["WARNING", "CRITICAL"] = "WARNING"
+
+    @property
+    def key(self) -> str:
+        """Which one it is, without showing its kwargs, where a token may be."""
+        return f"{self.notifier}-{sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]

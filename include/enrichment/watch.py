@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Variable
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
 from include.enrichment import metrics, monitor
-from include.enrichment.alerts import Memory, evaluate
-from include.enrichment.notifications import NotificationError, tell
+from include.enrichment.alerts import Alert, Memory, after_telling, evaluate
+from include.enrichment.errors import safe_text
+from include.enrichment.notifications import NotificationError, Telling, tell
+from include.enrichment.operations import Operation
 from include.enrichment.snowflake import open_hook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
 
     from include.enrichment.monitor import Measurement
     from include.enrichment.settings import Settings
@@ -35,51 +39,68 @@ def look(conn_id: str, settings: Settings, context: Mapping[str, Any]) -> dict[s
     """Measure everything once and tell what has changed.
 
     :returns: key of each objective to its value, for the XCom
-    :raises AirflowFailException: a notifier failed; everything else was told and is remembered
+    :raises AirflowFailException: a notifier failed; the others have told, and the next look tries it again
     """
     ti, now = context["ti"], datetime.now(UTC).replace(tzinfo=None)
     memory: Memory = Variable.get(MEMORY, default={}, deserialize_json=True)
     try:
-        buckets = monitor.read_buckets(open_hook(conn_id, settings), settings)
-    except Exception:
+        hook = open_hook(conn_id, settings)
+        buckets = monitor.read_buckets(hook, settings)
+    except (Exception, AirflowTaskTimeout):
         if ti.try_number > (ti.max_tries or 0):  # not for what Airflow's own retry mends
-            _tell([monitor.unreadable(settings)], memory, now, settings, context, is_partial=True)
+            no_answer = monitor.unreadable(settings)
+            metrics.measured([no_answer])
+            alerts, kept = _evaluate([no_answer], memory, now, settings)
+            _tell(alerts, memory, {**memory, **kept}, context)  # alerts of what was not measured go on
         raise
     measurements = monitor.measure(buckets, settings, now)
     figures = monitor.Figures(tuple(buckets), now, timedelta(days=settings.look_back_days))
     metrics.measured(measurements, figures.due_backfill_jobs()[0])
     for measurement in measurements:
         log.info("%s: %s %s", measurement.objective.name, measurement.value, measurement.level)
-    _tell(measurements, memory, now, settings, context)
+    alerts, kept = _evaluate(measurements, memory, now, settings)
+    telling = _tell(alerts, memory, kept, context)
+    _record(alerts, telling, Operation("alert", f"{ti.dag_id}/{ti.run_id}", now), hook, settings)
+    if telling.problems:
+        raise AirflowFailException(f"{NotificationError(telling.problems)} The next look tries again.")
     return {measurement.objective.key: measurement.value for measurement in measurements}
 
 
-def _tell(
-    measurements: Iterable[Measurement],
-    memory: Memory,
-    now: datetime,
-    settings: Settings,
-    context: Mapping[str, Any],
-    *,
-    is_partial: bool = False,
-) -> None:
-    """Remember, then tell: who is killed between the two tells nobody twice. A notifier that failed has the next look.
-
-    :param is_partial: alerts of what was not measured go on
-    """
-    alerts, kept = evaluate(
-        measurements, memory, now, reminder=timedelta(hours=settings.reminder_hours), runbook=settings.runbook
+def _evaluate(
+    measurements: Iterable[Measurement], memory: Memory, now: datetime, settings: Settings
+) -> tuple[list[Alert], Memory]:
+    return evaluate(
+        measurements,
+        memory,
+        now,
+        reminder=timedelta(hours=settings.reminder_hours),
+        notifiers=settings.notifiers,
+        runbook=settings.runbook,
     )
-    remembered = {**memory, **kept} if is_partial else kept
-    if remembered != memory:
-        _remember(remembered)
-    try:
-        tell(alerts, settings.notifiers, context)
-    except NotificationError as error:
-        untold = {key: {**remembered[key], "untold": names} for key, names in error.untold.items() if key in remembered}
-        _remember({**remembered, **untold})
-        raise AirflowFailException(str(error)) from None
+
+
+def _tell(alerts: Sequence[Alert], before: Memory, kept: Memory, context: Mapping[str, Any]) -> Telling:
+    """Remember, tell, and remember who has heard: a look that is killed in between tells again, instead of never."""
+    if kept != before:
+        _remember(kept)
+    telling = tell(alerts, context)
+    if (afterwards := after_telling(kept, alerts, telling.heard)) != kept:
+        _remember(afterwards)
+    return telling
 
 
 def _remember(memory: Memory) -> None:
     Variable.set(MEMORY, memory, description="What enrichment_monitor has told.", serialize_json=True)
+
+
+def _record(
+    alerts: Iterable[Alert], telling: Telling, operation: Operation, hook: DbApiHook, settings: Settings
+) -> None:
+    """Write what is new to ENRICHMENT_OPERATIONS; that it cannot be written is logged, not raised."""
+    news = [alert.as_json() for alert in alerts if alert.is_news]
+    if not news:
+        return
+    try:
+        operation.record(hook, settings, "FAILED" if telling.problems else "SUCCEEDED", {"alerts": news})
+    except Exception as error:
+        log.warning("The alerts cannot be written to ENRICHMENT_OPERATIONS: %s", safe_text(error))

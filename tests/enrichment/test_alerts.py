@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from include.enrichment import slo
-from include.enrichment.alerts import Alert, Event, evaluate
+from include.enrichment.alerts import Alert, Event, after_telling, evaluate
 from include.enrichment.monitor import Measurement
 from include.enrichment.notifications import NotificationError, tell
 from include.enrichment.settings import ConfigurationError, NotifierSetting, parse
@@ -21,13 +22,13 @@ STEP = timedelta(minutes=5)
 
 
 def told(*values: float | None, step: timedelta = STEP) -> list[tuple[int, Event, Level]]:
-    """What is told of the depth, look by look; what is remembered goes through JSON as it does in an XCom."""
+    """What is told of the depth, look by look; what is remembered goes through JSON as it does in a Variable."""
     memory: dict[str, dict[str, Any]] = {}
     events = []
     for number, value in enumerate(values):
         measured = Measurement(slo.DUE_JOBS, value)
         alerts, kept = evaluate([measured], memory, START + number * step, reminder=timedelta(hours=24))
-        memory = json.loads(json.dumps(kept))
+        memory = json.loads(json.dumps(after_telling(kept, alerts, {})))
         events += [(number, alert.event, alert.level) for alert in alerts]
     return events
 
@@ -42,6 +43,15 @@ def test_a_value_on_the_border_does_not_call_each_time() -> None:
 
 def test_it_is_told_again_when_it_gets_worse_but_not_when_it_goes_to_and_fro() -> None:
     assert told(60, 300, 60, 300, 60) == [(0, Event.STARTED, Level.WARNING), (1, Event.WORSE, Level.CRITICAL)]
+
+
+def test_what_has_become_a_warning_again_is_told_when_it_is_critical_anew() -> None:
+    assert told(300, 60, 60, 60, 300) == [(0, Event.STARTED, Level.CRITICAL), (4, Event.WORSE, Level.CRITICAL)]
+
+
+def test_a_reminder_has_the_level_of_now_and_the_end_the_worst() -> None:
+    events = told(300, *[60] * 24, 10, 10, step=timedelta(hours=1))
+    assert events[1:] == [(24, Event.REMINDER, Level.WARNING), (26, Event.ENDED, Level.CRITICAL)]
 
 
 def test_while_it_lasts_it_is_told_once_a_day() -> None:
@@ -83,7 +93,7 @@ class KeepingNotifier:
 
     def notify(self, _context: dict[str, Any]) -> None:
         if self.is_broken:
-            raise TypeError("no channel")
+            raise TypeError("no channel at https://hooks.example.com/T0/secret")
         SENT.append(self.text)
 
 
@@ -99,24 +109,42 @@ def alert() -> Alert:
 
 def test_the_log_is_told_without_any_setting(alert: Alert, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        tell([alert], (), {})
+        tell([alert], {})
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", alert.text)]
 
 
 def test_a_notifier_that_is_broken_is_named_and_does_not_silence_the_others(alert: Alert) -> None:
-    with pytest.raises(NotificationError, match="KeepingNotifier: TypeError: no channel"):
-        tell([alert], (chosen(is_broken=True), chosen(text="key ")), {})
+    broken, works = chosen(is_broken=True), chosen(text="key ")
+    telling = tell([replace(alert, listeners=(broken, works))], {})
     assert SENT == ["key flakebench_enrichment.due_jobs"]
+    assert telling.heard == {"due_jobs": [works.key]}
+    (problem,) = telling.problems
+    assert problem.endswith("KeepingNotifier: TypeError: no channel at <address>")
 
 
-def test_a_notifier_gets_only_the_levels_that_it_wants(alert: Alert) -> None:
-    tell([alert], (chosen("CRITICAL"),), {})
-    assert SENT == []
+def test_a_notifier_gets_only_the_levels_that_it_wants() -> None:
+    pager, chat = chosen("CRITICAL"), chosen()
+    assert listeners(60, notifiers=(pager, chat)) == [chat]
+    assert listeners(300, notifiers=(pager, chat)) == [pager, chat]
+
+
+def listeners(value: float, notifiers: tuple[NotifierSetting, ...]) -> list[NotifierSetting]:
+    (alert,), _ = evaluate(
+        [Measurement(slo.DUE_JOBS, value)], {}, START, reminder=timedelta(hours=24), notifiers=notifiers
+    )
+    return list(alert.listeners)
 
 
 def test_a_provider_that_is_not_installed_is_said_when_it_is_needed(alert: Alert) -> None:
-    with pytest.raises(NotificationError, match="Install the provider"):
-        tell([alert], (NotifierSetting(notifier="no_such_provider.Notifier"),), {})
+    telling = tell([replace(alert, listeners=(NotifierSetting(notifier="no_such_provider.Notifier"),))], {})
+    with pytest.raises(NotificationError, match=r"no_such_provider.*Install the provider"):
+        raise NotificationError(telling.problems)
+
+
+def test_two_notifiers_of_a_class_are_two_and_their_kwargs_are_not_shown() -> None:
+    first, second = chosen(text="token-1"), chosen(text="token-2")
+    assert first.key != second.key
+    assert "token" not in first.key
 
 
 def test_notifiers_come_from_json_and_an_unknown_key_is_refused() -> None:

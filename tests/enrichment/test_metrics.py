@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,10 +49,12 @@ def test_written_rows_are_counted_by_type(sent: list[tuple[Any, ...]]) -> None:
     assert sent[-1] == ("flakebench_enrichment.rows_written", 7, {"type": "AGGREGATE"})
 
 
-def test_what_could_not_be_measured_is_not_sent_as_zero(sent: list[tuple[Any, ...]]) -> None:
-    since = datetime(2026, 3, 1)
-    metrics.measured([Measurement(slo.FAILURE_RATE, None), Measurement(slo.DUE_JOBS, 3, since)], 8)
-    assert sent == [("flakebench_enrichment.due_jobs", 3), ("flakebench_enrichment.due_backfill_jobs", 8)]
+def test_an_exporter_that_keeps_values_shows_no_old_one_when_there_is_nothing_to_measure(
+    sent: list[tuple[Any, ...]],
+) -> None:
+    metrics.measured([Measurement(slo.FAILURE_RATE, None), Measurement(slo.DUE_JOBS, 3, datetime(2026, 3, 1))], 8)
+    assert [entry[1] for entry in sent[:-1]] == [0, 3, 8]
+    assert sent[-1] == ("flakebench_enrichment.looked_at", pytest.approx(time.time(), abs=60))
 
 
 def test_every_metric_that_is_sent_is_in_the_lists_that_the_dashboard_is_made_from(sent: list[tuple[Any, ...]]) -> None:

@@ -55,6 +55,10 @@ def test_a_pending_task_ages_from_its_first_due_time_whatever_its_next_is() -> N
     assert found["oldest_pending"] == (10 * 60 - 195)
 
 
+def test_a_task_that_was_not_tried_since_it_was_queued_ages_from_its_due_time() -> None:
+    assert values(bucket("UNTRIED", timedelta(minutes=7), kind="AGGREGATE"))["oldest_pending"] == 7
+
+
 def test_what_is_not_due_yet_has_waited_for_no_time() -> None:
     assert values(bucket("WAITING", timedelta(minutes=5), kind="AGGREGATE"))["oldest_pending"] == 0
 
@@ -87,7 +91,7 @@ def test_a_job_is_late_only_when_it_had_time_enough_and_a_run_without_a_job_is_n
         bucket("ENDED_JOBS", timedelta(hours=5), 8, part=6, total=4),
         bucket("ENDED_JOBS", timedelta(hours=3, minutes=45), 8, part=0, total=0),
         bucket("ENDED_JOBS", timedelta(hours=29), 100, part=0),
-        bucket("UNKNOWN_RUNS", timedelta(hours=6), 2),
+        bucket("UNKNOWN_RUNS", timedelta(hours=6), 5, part=2),
     )
     assert found["late_jobs"] == 40
     assert found["slow_jobs"] == pytest.approx(100 * (4 + 8 + 2) / 18)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
 from include.enrichment import monitor, watch
 from include.enrichment.monitor import Bucket
@@ -24,6 +24,8 @@ class TaskInstance:
 
     try_number: int = 3
     max_tries: int = 2
+    dag_id: str = "enrichment_monitor"
+    run_id: str = "manual"
 
 
 @pytest.fixture
@@ -50,9 +52,9 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def look(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> Look:
     monkeypatch.setattr(watch, "open_hook", lambda *_: None)
 
-    def run(answer: list[Bucket] | Exception, *, try_number: int = 3, **settings: Any) -> dict[str, float | None]:
+    def run(answer: list[Bucket] | BaseException, *, try_number: int = 3, **settings: Any) -> dict[str, float | None]:
         def read(*_: Any) -> list[Bucket]:
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 raise answer
             return answer
 
@@ -95,11 +97,83 @@ def test_no_answer_to_a_try_that_airflow_repeats_is_no_alert(look: Look, variabl
     assert variables == {}
 
 
-def test_a_broken_notifier_fails_the_look_once_and_is_not_tried_again_by_the_next(
-    look: Look, caplog: pytest.LogCaptureFixture
+class Notifier:
+    """Tells of an alert, unless its channel is broken."""
+
+    template_fields = ()
+    broken: ClassVar[set[str]] = set()
+    told: ClassVar[list[str]] = []
+
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+
+    def render_template_fields(self, _context: dict[str, Any]) -> None:
+        """It has none."""
+
+    def notify(self, context: dict[str, Any]) -> None:
+        if self.channel in self.broken:
+            raise TypeError("no channel")
+        if self.channel == "hangs":
+            raise AirflowTaskTimeout("Timeout")
+        self.told.append(f"{self.channel} {context['alert'].event}")
+
+
+def to(*channels: str) -> tuple[NotifierSetting, ...]:
+    return tuple(NotifierSetting(notifier=f"{__name__}.Notifier", kwargs={"channel": channel}) for channel in channels)
+
+
+@pytest.fixture
+def notified() -> Iterator[list[str]]:
+    yield Notifier.told
+    Notifier.told.clear()
+    Notifier.broken.clear()
+
+
+def test_a_notifier_that_failed_is_tried_again_by_the_next_look_and_the_others_are_not(
+    look: Look, notified: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = (NotifierSetting(notifier="no_such_provider.Notifier"),)
-    with pytest.raises(AirflowFailException, match="no_such_provider"):
-        look(due(60), notifiers=broken)
-    look(due(60), notifiers=broken)
+    Notifier.broken.add("#b")
+    for _ in range(3):
+        with pytest.raises(AirflowFailException, match=r"no channel.*The next look tries again"):
+            look(due(60), notifiers=to("#a", "#b"))
+    assert notified == ["#a started"]
+    Notifier.broken.clear()
+    look(due(60), notifiers=to("#a", "#b"))
+    look(due(60), notifiers=to("#a", "#b"))
+    assert notified == ["#a started", "#b started"]
     assert len(told(caplog)) == 1
+
+
+def test_a_notifier_that_was_mended_by_the_setting_is_told(look: Look, notified: list[str]) -> None:
+    Notifier.broken.add("#typo")
+    with pytest.raises(AirflowFailException):
+        look(due(60), notifiers=to("#typo"))
+    look(due(60), notifiers=to("#a"))
+    assert notified == ["#a started"]
+
+
+def test_the_end_is_told_to_a_notifier_that_failed_when_it_came(
+    look: Look, notified: list[str], variables: dict[str, str]
+) -> None:
+    look(due(60), notifiers=to("#a", "#b"))
+    look([], notifiers=to("#a", "#b"))
+    Notifier.broken.add("#b")
+    with pytest.raises(AirflowFailException):
+        look([], notifiers=to("#a", "#b"))
+    Notifier.broken.clear()
+    look([], notifiers=to("#a", "#b"))
+    assert notified == ["#a started", "#b started", "#a ended", "#b ended"]
+    assert json.loads(variables[watch.MEMORY]) == {}
+
+
+def test_a_look_that_is_stopped_while_it_tells_is_told_by_the_next(look: Look, notified: list[str]) -> None:
+    with pytest.raises(AirflowTaskTimeout):
+        look(due(60), notifiers=to("hangs", "#a"))
+    look(due(60), notifiers=to("#b", "#a"))
+    assert notified == ["#b started", "#a started"]
+
+
+def test_a_question_without_an_answer_until_the_timeout_is_an_alert(look: Look, variables: dict[str, str]) -> None:
+    with pytest.raises(AirflowTaskTimeout):
+        look(AirflowTaskTimeout("Timeout"))
+    assert set(json.loads(variables[watch.MEMORY])) == {"unreadable"}

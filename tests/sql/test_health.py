@@ -23,7 +23,7 @@ from tests.sql.cases import Moment, load_tables
 
 SETTLED = {"JOB_ID": "job-{n}", "RUN_ID": "run-{n}", "CREATED_AT": "-4h", "DUE_AT": "-2h", "COMPLETED_AT": "-85m"}
 TROUBLED: list[dict[str, Any]] = [
-    {"CREATED_AT": "-7h", "DUE_AT": "-1m"},
+    {"CREATED_AT": "-7h", "DUE_AT": "-1m", "SNOOZES": 3},
     {"ENRICHMENT_TYPE": "AGGREGATE", "STATUS": "IN_PROGRESS", "LEASE_EXPIRES_AT": "-1m"},
     {**SETTLED, "repeat": 9, "STATUS": "COMPLETED", "ATTEMPTS": 1},
     {**SETTLED, "JOB_ID": "failed", "STATUS": "FAILED", "ATTEMPTS": 3},

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 from snowflake.connector.errors import Error as SnowflakeError
 
 from include.enrichment import slo, watch
-from include.enrichment.settings import NotifierSetting, Settings
+from include.enrichment.alerts import Alert
+from include.enrichment.notifications import Telling
+from include.enrichment.settings import Settings
+from include.enrichment.templates import render
 from tests.sql.account import CONN_ID, Account
 from tests.sql.cases import Moment, load_tables
 
@@ -26,7 +29,7 @@ SETTLED = {"CREATED_AT": "-4h", "DUE_AT": "-2h", "COMPLETED_AT": "-115m", "ATTEM
 BROKEN: dict[str, dict[str, list[dict[str, Any]]]] = {
     "due_jobs": {TASKS: [{**MANY, "repeat": 51, "DUE_AT": "-1m"}, {"JOB_ID": "later", "DUE_AT": "+1m"}]},
     "backlog": {TASKS: [{**MANY, "repeat": 101, "DUE_AT": "-1m"}]},
-    "oldest_pending": {TASKS: [{"CREATED_AT": "-7h", "DUE_AT": "+5m"}]},
+    "oldest_pending": {TASKS: [{"CREATED_AT": "-7h", "DUE_AT": "+5m", "SNOOZES": 12}]},
     "failure_rate": {TASKS: [{**SETTLED, "STATUS": "FAILED"}]},
     "failed_jobs": {TASKS: [{**MANY, "repeat": 11, **SETTLED, "STATUS": "FAILED"}]},
     "completion_latency": {TASKS: [{**SETTLED, "STATUS": "COMPLETED", "DUE_AT": "-4h"}]},
@@ -45,9 +48,10 @@ Look = Callable[[], list[str]]
 
 
 @pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """In place of Airflow's Variables."""
+def look(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """One look of the monitor, Airflow's Variable replaced: what it told, as ``<key> <event>``."""
     kept: dict[str, str] = {}
+    told: list[str] = []
 
     class Variable:
         @staticmethod
@@ -59,32 +63,29 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
             kept[name] = json.dumps(value)
 
     monkeypatch.setattr(watch, "Variable", Variable)
-    return kept
 
+    def tell(alerts: list[Alert], _context: Any) -> Telling:
+        told.extend(f"{alert.objective.key} {alert.event}" for alert in alerts)
+        return Telling({}, ())
 
-def look_once(settings: Settings) -> None:
-    watch.look(CONN_ID, settings, {"ti": SimpleNamespace(try_number=1, max_tries=0)})
+    monkeypatch.setattr(watch, "tell", tell)
 
-
-@pytest.fixture
-def look(settings: Settings, memory: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Look:
-    """One look of the monitor: what it told, as ``<key> <event>``."""
-    told: list[str] = []
-    monkeypatch.setattr(
-        watch, "tell", lambda alerts, *_: told.extend(f"{alert.objective.key} {alert.event}" for alert in alerts)
-    )
+    numbers = count()
 
     def once() -> list[str]:
         told.clear()
+        ti = SimpleNamespace(try_number=1, max_tries=0, dag_id="enrichment_monitor", run_id=f"look-{next(numbers)}")
         with suppress(SnowflakeError):  # it fails the look, after it was told
-            look_once(settings)
+            watch.look(CONN_ID, settings, {"ti": ti})
         return list(told)
 
     return once
 
 
 @pytest.mark.parametrize("key", [objective.key for objective in slo.OBJECTIVES])
-def test_what_breaks_is_told_once_and_once_more_when_it_is_mended(account: Account, look: Look, key: str) -> None:
+def test_what_breaks_is_told_once_and_once_more_when_it_is_mended(
+    account: Account, settings: Settings, look: Look, key: str
+) -> None:
     assert look() == []
     if key == "unreadable":
         account.put_faults([{"match": "AS FIGURE", "errno": 2003, "sqlstate": "02000", "message": "Not authorized."}])
@@ -93,49 +94,11 @@ def test_what_breaks_is_told_once_and_once_more_when_it_is_mended(account: Accou
         load_tables(account, moment.resolve(BROKEN[key]), moment)
     assert f"{key} started" in look()
     assert look() == []
+    recorded = account.rows(render("monitor/last_alerts.sql", settings))
+    events = [row["EVENT"] for row in recorded if row["OBJECTIVE"] == key]
+    assert events == ([] if key == "unreadable" else ["started"])
 
     account.empty()
     assert look() == []
     assert f"{key} ended" in look()
     assert look() == []
-
-
-class UnsteadyNotifier:
-    """One that fails until it is mended, and one that works."""
-
-    heard: ClassVar[list[str]] = []
-    is_broken = True
-    template_fields = ()
-
-    def render_template_fields(self, _context: dict[str, Any]) -> None:
-        """It has none."""
-
-    def notify(self, context: dict[str, Any]) -> None:
-        if self.is_broken:
-            raise TypeError("no channel")
-        self.heard.append(f"{type(self).__name__} {context['alert'].event}")
-
-
-class SteadyNotifier(UnsteadyNotifier):
-    is_broken = False
-
-
-def test_a_notifier_that_failed_is_told_by_the_next_look_and_the_others_are_not_told_again(
-    account: Account, settings: Settings, memory: dict[str, str]
-) -> None:
-    chosen = tuple(
-        NotifierSetting(notifier=f"{__name__}.{item.__name__}") for item in (UnsteadyNotifier, SteadyNotifier)
-    )
-    settings = settings.model_copy(update={"notifiers": chosen})
-    moment = Moment.current()
-    load_tables(account, moment.resolve(BROKEN["missed_runs"]), moment)
-    for _ in range(2):
-        with pytest.raises(AirflowFailException, match="UnsteadyNotifier: TypeError: no channel"):
-            look_once(settings)
-    assert UnsteadyNotifier.heard == ["SteadyNotifier started"]
-
-    UnsteadyNotifier.is_broken = False
-    for _ in range(2):
-        look_once(settings)
-    assert UnsteadyNotifier.heard == ["SteadyNotifier started", "UnsteadyNotifier lasts"]
-    assert json.loads(memory[watch.MEMORY])["missed_runs"]["untold"] == []

@@ -1,11 +1,12 @@
 -- Purpose:    what enrichment_monitor compares with the thresholds: counts and extreme times, by hour; of what is still
 --             to come, due times and ends of leases, by minute.
 -- Group:      monitor
--- Grain:      one row per figure, time (and enrichment type, of WAITING). AMOUNT: jobs of DUE_JOBS, BACKFILL_JOBS,
---             SETTLED_JOBS, SETTLED_BACKFILL_JOBS and ENDED_JOBS, tasks of WAITING, LEASES, SETTLED_TASKS and
---             COMPLETED_TASKS, runs of UNKNOWN_RUNS. PART: how many of them failed; of ENDED_JOBS: were done 4 hours
---             after the test's end. TOTAL: attempts of the settled jobs; longest delay in seconds of COMPLETED_TASKS;
---             of ENDED_JOBS: done after 3.5 hours.
+-- Grain:      one row per figure, time (and enrichment type, of UNTRIED: since due; and of WAITING: since their run).
+--             AMOUNT: jobs of DUE_JOBS, BACKFILL_JOBS, SETTLED_JOBS, SETTLED_BACKFILL_JOBS and ENDED_JOBS, tasks of
+--             UNTRIED, WAITING, LEASES, SETTLED_TASKS and COMPLETED_TASKS, runs of UNKNOWN_RUNS. PART: how many of them
+--             failed; of ENDED_JOBS: were done 4 hours after the test's end; of UNKNOWN_RUNS: ended since the package is
+--             there. TOTAL: attempts of the settled jobs; longest delay in seconds of COMPLETED_TASKS; of ENDED_JOBS:
+--             done after 3.5 hours.
 -- Binds:      statuses, look_back_days.
 -- Write mode: reads only.
 -- Limits:     no clock and no hybrid table, so that Snowflake answers an unchanged question from the result cache
@@ -26,6 +27,7 @@ all_tasks AS (
     CREATED_AT,
     COMPLETED_AT,
     LEASE_EXPIRES_AT,
+    ATTEMPTS = 0 AND SNOOZES = 0 AND REASON_CODE IS NULL AND DUE_AT IS NOT NULL AS IS_UNTRIED,
     {% include 'queue/_is_held.sql' %} AS IS_HELD,
     {% include 'monitor/_tried_and_settled.sql' %} AS IS_TRIED_AND_SETTLED
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_TASKS
@@ -33,16 +35,41 @@ all_tasks AS (
 
 -- without a clock, "the last day" is the day before the newest row
 newest AS (
-  SELECT
-    DATEADD('hour', -26, MAX(COMPLETED_AT)) AS SETTLED_FROM,
-    MIN(CREATED_AT) AS INSTALLED_AT,
-    DATEADD('day', -%(look_back_days)s, MIN(CREATED_AT)) AS KNOWN_FROM
+  SELECT DATEADD('hour', -26, MAX(COMPLETED_AT)) AS SETTLED_FROM
   FROM all_tasks
+),
+
+-- the first migration, or the first task where the record is younger than the tables
+installation AS (
+  SELECT
+    MIN(SEEN_AT) AS INSTALLED_AT,
+    DATEADD('day', -%(look_back_days)s, MIN(SEEN_AT)) AS KNOWN_FROM
+  FROM (
+    SELECT MIN(CREATED_AT) AS SEEN_AT
+    FROM all_tasks
+    UNION ALL
+    SELECT MIN(CHANGED_AT) AS SEEN_AT
+    FROM {{ enrichment }}.ENRICHMENT_MIGRATIONS
+  ) AS traces
 ),
 
 newest_job AS (
   SELECT DATEADD('hour', -32, MAX(CREATED_AT)) AS ENDED_FROM
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE
+),
+
+-- until it is tried, a task's first due time is its only one; a try that waits again moves it
+waiting_tasks AS (
+  SELECT
+    all_tasks.ENRICHMENT_TYPE,
+    all_tasks.IS_UNTRIED,
+    CASE
+      WHEN all_tasks.IS_UNTRIED THEN all_tasks.DUE_AT
+      ELSE GREATEST(all_tasks.CREATED_AT, COALESCE(queued.TEST_END_TIME, all_tasks.CREATED_AT))
+    END AS SINCE
+  FROM all_tasks
+  LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS queued ON all_tasks.JOB_ID = queued.JOB_ID
+  WHERE all_tasks.STATUS = 'PENDING' AND NOT all_tasks.IS_BACKFILL
 ),
 
 jobs AS (
@@ -67,11 +94,11 @@ ended_jobs AS (
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS queued
   INNER JOIN jobs ON queued.JOB_ID = jobs.JOB_ID AND NOT jobs.IS_BACKFILL
   CROSS JOIN newest_job
-  CROSS JOIN newest
+  CROSS JOIN installation
   WHERE
     queued.TEST_END_TIME >= newest_job.ENDED_FROM
     -- what had ended before the package was there could not be done in time
-    AND queued.TEST_END_TIME >= newest.INSTALLED_AT
+    AND queued.TEST_END_TIME >= installation.INSTALLED_AT
     AND (jobs.OPEN_TASKS > 0 OR jobs.SETTLED_AT IS NOT NULL)
 )
 
@@ -89,18 +116,16 @@ WHERE FIRST_DUE_AT IS NOT NULL
 GROUP BY IS_BACKFILL, DATE_TRUNC('minute', FIRST_DUE_AT)
 UNION ALL
 SELECT
-  'WAITING' AS FIGURE,
+  CASE WHEN IS_UNTRIED THEN 'UNTRIED' ELSE 'WAITING' END AS FIGURE,
   NULL::TIMESTAMP_NTZ AS BUCKET_AT,
-  all_tasks.ENRICHMENT_TYPE,
+  ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
   0 AS PART,
   0 AS TOTAL,
-  MIN(GREATEST(all_tasks.CREATED_AT, COALESCE(queued.TEST_END_TIME, all_tasks.CREATED_AT))) AS OLDEST_AT,
-  MAX(GREATEST(all_tasks.CREATED_AT, COALESCE(queued.TEST_END_TIME, all_tasks.CREATED_AT))) AS NEWEST_AT
-FROM all_tasks
-LEFT JOIN {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS queued ON all_tasks.JOB_ID = queued.JOB_ID
-WHERE all_tasks.STATUS = 'PENDING' AND NOT all_tasks.IS_BACKFILL
-GROUP BY all_tasks.ENRICHMENT_TYPE
+  MIN(SINCE) AS OLDEST_AT,
+  MAX(SINCE) AS NEWEST_AT
+FROM waiting_tasks
+GROUP BY IS_UNTRIED, ENRICHMENT_TYPE
 UNION ALL
 SELECT
   'LEASES' AS FIGURE,
@@ -178,13 +203,13 @@ SELECT
   DATE_TRUNC('hour', unknown_runs.AGED_FROM) AS BUCKET_AT,
   NULL::VARCHAR AS ENRICHMENT_TYPE,
   COUNT(*) AS AMOUNT,
-  0 AS PART,
+  COUNT_IF(unknown_runs.AGED_FROM >= installation.INSTALLED_AT) AS PART,
   0 AS TOTAL,
   MIN(unknown_runs.AGED_FROM) AS OLDEST_AT,
   MAX(unknown_runs.AGED_FROM) AS NEWEST_AT
 FROM unknown_runs
-CROSS JOIN newest
+CROSS JOIN installation
 -- what ended before the package could have seen it is a matter of a backfill
-WHERE unknown_runs.AGED_FROM >= newest.KNOWN_FROM
+WHERE unknown_runs.AGED_FROM >= installation.KNOWN_FROM
 GROUP BY DATE_TRUNC('hour', unknown_runs.AGED_FROM)
 ORDER BY FIGURE, BUCKET_AT, ENRICHMENT_TYPE;
