@@ -1,6 +1,6 @@
 """What ``enrichment_monitor`` measures: the figures of ``monitor/figures.sql`` compared with now.
 
-Pure but for :func:`read_buckets`. Snowflake's answer has no clock in it, see the template; times are naive UTC.
+Pure but for :func:`read_buckets`, whose times are naive UTC. Snowflake's answer has no clock in it, see the template.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def read_buckets(hook: DbApiHook, settings: Settings) -> list[Bucket]:
 def measure(buckets: Iterable[Bucket], settings: Settings, now: datetime) -> list[Measurement]:
     """Every objective with its value of now, in the order of the table.
 
-    :param now: naive UTC
+    :param now: UTC, naive or aware as the buckets' times are
     """
     figures = Figures(tuple(buckets), now, timedelta(days=settings.look_back_days))
     table = slo.objectives(settings.thresholds)

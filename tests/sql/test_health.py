@@ -11,7 +11,7 @@ import pytest
 
 from enrichment_view.health_models import HealthReply
 from enrichment_view.rendering import _environment
-from include.enrichment import doctor, monitor
+from include.enrichment import doctor, monitor, slo
 from include.enrichment.access import source_views
 from include.enrichment.page.health import Health, read_health
 from include.enrichment.page.reader import Reader
@@ -65,17 +65,26 @@ def test_the_page_and_the_monitor_measure_the_same(troubled: Account, settings: 
     measured = {
         item.objective.key: item for item in monitor.measure(buckets, settings, datetime.now(UTC).replace(tzinfo=None))
     }
-    shown = read(settings).measures
-    assert [item.objective.key for item in shown] == [
-        "due_jobs",
-        "oldest_pending",
-        "failure_rate",
-        "completion_latency",
-        "stale_leases",
-    ]
-    for item in shown:
-        assert item.value == pytest.approx(measured[item.objective.key].value, abs=1.1), item  # minutes, rounded down
+    health = read(settings)
+    assert {item.objective.key for item in health.measures} == set(measured) - {"unreadable"}
+    for item in health.measures:
+        assert item.value == pytest.approx(measured[item.objective.key].value, abs=1.1), item  # minutes that pass
         assert item.level == measured[item.objective.key].level
+    assert health.level == max((item.level for item in measured.values()), key=lambda level: level.rank)
+
+
+def test_what_a_measure_is_about_is_what_was_measured(troubled: Account, settings: Settings, read: Read) -> None:
+    about = {item.objective.key: item.detail for item in read(settings).measures}
+    assert about["oldest_pending"] == "QUERY_HISTORY of run run-1"
+    assert about["failure_rate"] == "1 of 10 types"
+
+
+def test_a_measure_between_two_whole_numbers_is_not_shown_as_the_lower(
+    troubled: Account, settings: Settings, read: Read
+) -> None:
+    health = read(settings)
+    assert {item.objective.key: item.value for item in health.measures}["average_attempts"] == 1.2
+    assert '<p class="big">1.2</p>' in page_of(health)
 
 
 def test_the_page_and_the_api_have_the_thresholds_of_the_deployment(troubled: Account, read: Read) -> None:
@@ -94,7 +103,12 @@ def test_the_page_and_the_api_have_the_thresholds_of_the_deployment(troubled: Ac
     replied = {item.objective.name: item.objective for item in HealthReply.of(health).measures}
     assert (replied["Jobs that are due"].warning_above, replied["Jobs that are due"].critical_above) == (0, None)
     cards = [re.sub(r"\s+", " ", card) for card in page_of(health).split('<div class="card" ')[1:]]
-    for card, text in zip(cards, ("Warning above 0 jobs<", "Critical above 2 h<", "No threshold<"), strict=False):
+    for key, text in {
+        "due_jobs": "Warning above 0 jobs<",
+        "oldest_pending": "Critical above 2 h<",
+        "failure_rate": "No threshold<",
+    }.items():
+        (card,) = [card for card in cards if f'data-measure="{slo.objectives({})[key].name}"' in card]
         assert text in card
 
 

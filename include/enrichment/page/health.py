@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from include.enrichment import slo
+from include.enrichment import monitor, slo
 from include.enrichment.catalogue import CATALOGUE
-from include.enrichment.page.rows import number
 from include.enrichment.page.unavailable import Unavailable
 from include.enrichment.slo import Level, Objective
 
@@ -162,6 +161,14 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
     (depth,), (leases,), (failures,) = rows("queue_depth"), rows("stale_leases"), rows("failure_rate")
     oldest = tuple(_oldest(row) for row in rows("oldest_pending"))
     latencies = tuple(_latency(row) for row in rows("completion_latency"))
+    details = _details(depth, leases, failures, oldest, latencies)
+    figures = reader.rows(
+        "monitor/figures.sql",
+        monitor.monitor_parameters(reader.settings),
+        is_moving=lambda _rows: True,
+        fresh=fresh,
+    )
+    buckets = [monitor.Bucket.from_row(row) for row in figures]
     return Health(
         queue=Queue(
             due_jobs=depth["DUE_JOBS"],
@@ -171,7 +178,11 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
             in_progress_tasks=leases["IN_PROGRESS_TASKS"],
             next_try_at=depth["NEXT_TRY_AT"],
         ),
-        measures=_measures(slo.objectives(reader.settings.thresholds), depth, leases, failures, oldest, latencies),
+        measures=tuple(
+            Measure(item.objective, item.value, details.get(item.objective.key, ""))
+            for item in monitor.measure(buckets, reader.settings, datetime.now(UTC))
+            if item.objective.key != slo.UNREADABLE.key  # without an answer there is no page
+        ),
         oldest_pending=oldest,
         latencies=latencies,
         doctor=_doctor(rows("last_doctor")),
@@ -180,35 +191,23 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
     )
 
 
-def _measures(
-    table: Mapping[str, Objective],
-    depth: Row,
-    leases: Row,
-    failures: Row,
-    oldest: Sequence[OldestPending],
-    latencies: Sequence[CompletionLatency],
-) -> tuple[Measure, ...]:
+def _details(
+    depth: Row, leases: Row, failures: Row, oldest: Sequence[OldestPending], latencies: Sequence[CompletionLatency]
+) -> dict[str, str]:
+    """Key of an objective to which run, type or number it is about."""
     waiting = max(oldest, key=_past_first_due, default=None)
     slowest = max(latencies, key=lambda item: item.max_minutes, default=None)
-    return (
-        Measure(table[slo.DUE_JOBS.key], depth["DUE_JOBS"], f"{depth['DUE_TASKS']} types"),
-        Measure(
-            table[slo.OLDEST_PENDING.key],
-            _past_first_due(waiting) if waiting else None,
-            f"{waiting.enrichment_type} of run {waiting.run_id}" if waiting else "Nothing is pending",
+    return {
+        slo.DUE_JOBS.key: f"{depth['DUE_TASKS']} types",
+        slo.OLDEST_PENDING.key: f"{waiting.enrichment_type} of run {waiting.run_id}"
+        if waiting
+        else "Nothing is pending",
+        slo.FAILURE_RATE.key: (
+            f"{failures['FAILED']} of {failures['SETTLED']} types" if failures["SETTLED"] else "Nothing settled"
         ),
-        Measure(
-            table[slo.FAILURE_RATE.key],
-            number(failures["FAIL_PCT"]),
-            f"{failures['FAILED']} of {failures['SETTLED']} types" if failures["SETTLED"] else "Nothing settled",
-        ),
-        Measure(
-            table[slo.COMPLETION_LATENCY.key],
-            slowest.max_minutes if slowest else None,
-            slowest.enrichment_type if slowest else "Nothing completed",
-        ),
-        Measure(table[slo.STALE_LEASES.key], leases["STALE_TASKS"], leases["CLAIMED_BY"] or "No lease has expired"),
-    )
+        slo.COMPLETION_LATENCY.key: slowest.enrichment_type if slowest else "Nothing completed",
+        slo.STALE_LEASES.key: leases["CLAIMED_BY"] or "No lease has expired",
+    }
 
 
 def _past_first_due(item: OldestPending) -> float:
