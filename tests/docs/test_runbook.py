@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.sdk import BaseNotifier
+from jinja2 import Environment, StrictUndefined
 
 from include.enrichment import slo
+from include.enrichment.alerts import Alert, Event
 from include.enrichment.error_numbers import ERROR_NUMBERS, ERROR_RANGES, UNLISTED, UNREACHABLE
+from include.enrichment.settings import NotifierSetting, Settings
 from include.enrichment.templates import SQL_FOLDER
 
 REPOSITORY = Path(__file__).parents[2]
@@ -145,3 +152,31 @@ def test_the_queries_and_headings_that_the_runbook_links_exist() -> None:
     for document, anchor in linked:
         lines = (REPOSITORY / "docs" / document).read_text().lower().splitlines()
         assert any(re.fullmatch(rf"#+ {anchor.replace('-', '[ -]')}", line) for line in lines), f"{document}#{anchor}"
+
+
+def notifiers() -> dict[str, NotifierSetting]:
+    """The examples of the runbook, by provider."""
+    (example,) = re.findall(r"^```json\n(.*?)^```", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
+    chosen = Settings(notifiers=json.loads(example)).notifiers
+    return {item.notifier.split(".")[2]: item for item in chosen}
+
+
+def test_the_runbook_has_a_notifier_with_its_package_for_slack_mail_and_pagerduty() -> None:
+    packages = set(re.findall(r"`apache-airflow-providers-(\w+)`", RUNBOOK.read_text()))
+    assert set(notifiers()) == packages == {"slack", "smtp", "pagerduty"}
+
+
+@pytest.mark.parametrize("provider", ["slack", "smtp", "pagerduty"])
+def test_the_texts_of_an_example_can_be_made_of_an_alert(provider: str) -> None:
+    alert = Alert(slo.DUE_JOBS, Event.ENDED, slo.Level.CRITICAL, 3, datetime(2026, 1, 1))
+    jinja = Environment(undefined=StrictUndefined, autoescape=True)
+    made = {key: jinja.from_string(text).render(alert=alert) for key, text in notifiers()[provider].kwargs.items()}
+    assert any(alert.title in text for text in made.values())
+    if provider == "pagerduty":
+        assert (made["severity"], made["action"], made["dedup_key"]) == ("critical", "resolve", alert.key)
+
+
+def test_the_example_for_mail_is_what_the_notifier_takes() -> None:
+    example = notifiers()["smtp"]
+    assert example.notifier == f"{SmtpNotifier.__module__}.{SmtpNotifier.__name__}"
+    assert isinstance(SmtpNotifier(**example.kwargs), BaseNotifier)

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from dotenv import dotenv_values
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+from pathspec import GitIgnoreSpec
 
 from include.enrichment.deployment import TESTED_VERSIONS
 from include.enrichment.pool import SLOTS
@@ -26,6 +28,30 @@ IMAGE = DEPLOY / "Dockerfile"
 def compose() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
     return content
+
+
+def deploy_document() -> str:
+    return (REPOSITORY / "docs" / "deploy.md").read_text()
+
+
+def connections() -> dict[str, dict[str, Any]]:
+    """The connection to Snowflake as each file shows it."""
+    name = "AIRFLOW_CONN_SNOWFLAKE_DEFAULT"
+    commented = re.findall(rf"^# {name}=(.+)$", (REPOSITORY / ".env.example").read_text(), re.MULTILINE)
+    found = {
+        ".env.example": json.loads(commented[0]),
+        "compose.env.example": json.loads(dotenv_values(DEPLOY / "compose.env.example")[name] or ""),
+    }
+    (astro,) = yaml.safe_load((REPOSITORY / "airflow_settings.yaml").read_text())["airflow"]["connections"]
+    found["airflow_settings.yaml"] = {
+        "conn_type": astro["conn_type"],
+        "login": astro["conn_login"],
+        "schema": astro["conn_schema"],
+        "extra": json.loads(astro["conn_extra"]),
+    }
+    rows = dict(re.findall(r"^\| (\w+) \| `(.+)` \|$", deploy_document(), re.MULTILINE))
+    found["deploy.md"] = {"conn_type": "snowflake", **rows, "extra": json.loads(rows["extra"])}
+    return found
 
 
 def airflow_pin(name: str = "dev") -> str:
@@ -57,10 +83,19 @@ def test_the_astro_image_is_of_the_airflow_that_is_tested_and_what_its_build_cop
         assert needed not in ignored
 
 
-def test_no_image_gets_a_file_with_secrets() -> None:
-    ignored = (REPOSITORY / ".dockerignore").read_text().split()
-    assert {".env", "deploy"} <= set(ignored)
-    assert {".env", "deploy/compose.env"} <= set((REPOSITORY / ".gitignore").read_text().split())
+def test_neither_git_nor_an_image_gets_a_file_with_secrets() -> None:
+    made = {
+        ".env",
+        "deploy/compose.env",
+        "snowflake_key.p8",
+        "keys/snowflake_key.p8",
+        "snowflake_key.pem",
+        "connection.json",
+    }
+    made |= set(re.findall(r"(?:-out |--from-file=[\w-]+=)(\S+)", deploy_document()))
+    for file in (".gitignore", ".dockerignore"):
+        ignored = GitIgnoreSpec.from_lines((REPOSITORY / file).read_text().splitlines())
+        assert sorted(made - set(ignored.match_files(made))) == [], file
 
 
 def test_what_the_image_of_compose_and_helm_copies_exists_and_its_airflow_is_the_tested_one() -> None:
@@ -100,16 +135,41 @@ def test_the_settings_that_a_file_names_exist(path: Path) -> None:
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+\b", path.read_text())) <= known
 
 
-def test_the_connection_of_the_example_is_json_and_names_the_key_that_compose_mounts() -> None:
-    line = (DEPLOY / "compose.env.example").read_text().partition("AIRFLOW_CONN_SNOWFLAKE_DEFAULT=")[2].strip()
-    connection = json.loads(line.strip("'"))
+def test_the_connection_of_the_example_names_the_key_that_compose_mounts() -> None:
     (secret,) = compose()["secrets"]
+    assert connections()["compose.env.example"]["extra"]["private_key_file"] == f"/run/secrets/{secret}"
+
+
+@pytest.mark.parametrize("file", connections())
+def test_an_example_connection_is_of_the_user_role_and_warehouse_that_the_document_makes(file: str) -> None:
+    made = dict(re.findall(r"^CREATE (USER|ROLE|WAREHOUSE) IF NOT EXISTS (\w+)", deploy_document(), re.MULTILINE))
+    connection = connections()[file]
+    shown = {"USER": connection["login"]}
+    shown |= {name: connection["extra"][name.lower()] for name in ("ROLE", "WAREHOUSE")}
     assert connection["conn_type"] == "snowflake"
-    assert connection["extra"]["private_key_file"] == f"/run/secrets/{secret}"
+    assert shown == made
+
+
+@pytest.mark.parametrize("file", [".env.example", "compose.env.example"])
+def test_an_example_connection_has_a_passphrase_because_the_document_makes_an_encrypted_key(file: str) -> None:
+    assert "-v2 aes-256-cbc" in deploy_document()
+    assert connections()[file]["password"]
+
+
+def test_helm_makes_no_user_of_its_own_and_the_document_makes_one() -> None:
+    assert yaml.safe_load(VALUES.read_text())["createUserJob"] == {"enabled": False}
+    assert "users create" in deploy_document()
+
+
+def test_what_compose_passes_on_when_it_is_set_is_named_in_the_example_or_the_runbook() -> None:
+    passed_on = {name for name, value in compose()["x-airflow"]["environment"].items() if value is None}
+    text = (DEPLOY / "compose.env.example").read_text() + (REPOSITORY / "docs" / "operate.md").read_text()
+    assert "FLAKEBENCH_ENRICHMENT_NOTIFIERS" in passed_on
+    assert [name for name in passed_on if name.removeprefix("AIRFLOW_CONN_").lower() not in text.lower()] == []
 
 
 def test_the_secrets_that_the_values_name_are_made_in_the_document() -> None:
-    text = (REPOSITORY / "docs" / "deploy.md").read_text()
+    text = deploy_document()
     values = yaml.safe_load(VALUES.read_text())
     named = {values["data"]["metadataSecretName"], *(item["secretName"] for item in values["secret"])}
     named |= {values[key] for key in ("fernetKeySecretName", "apiSecretKeySecretName", "jwtSecretName")}

@@ -54,27 +54,6 @@ def test_backfill_of_zero_claims_fresh_tasks_only(account: Account) -> None:
     assert account.rows(COUNT) == [{"FRESH": 1, "BACKFILL": 0}]
 
 
-def test_a_job_with_an_unknown_type_is_enriched_after_it_was_corrected_as_its_error_says(
-    account: Account, settings: Settings
-) -> None:
-    runs: list[Row] = [{"TEST_ID": "run-1"}, {"TEST_ID": "child-1"}]
-    moment = Moment.current()
-    job: Row = {"ENRICHMENT_TYPES": ["AGREGATE"], "CREATED_AT": "-9m"}
-    load_tables(account, moment.resolve({"TEST_RESULTS": runs, "DELAYED_ENRICHMENT_QUEUE": [job]}), moment)
-    hook = open_hook(CONN_ID, settings)
-    assert queue.claim_due_tasks(hook, settings, claimed_by="pass-1", lease_minutes=90).tasks == []
-    assert [settled.status for settled in queue.settle_jobs(hook, settings)] == ["FAILED"]
-
-    schema = "FLAKEBENCH.TEST_RESULTS"
-    account.run(
-        f"UPDATE {schema}.DELAYED_ENRICHMENT_QUEUE "
-        "SET STATUS = 'PENDING', ENRICHMENT_TYPES = PARSE_JSON('[\"AGGREGATE\"]')"
-    )
-    account.run(f"DELETE FROM {schema}.DELAYED_ENRICHMENT_TASKS WHERE JOB_ID = 'job-1'")
-    claim = queue.claim_due_tasks(hook, settings, claimed_by="pass-2", lease_minutes=90)
-    assert [task["enrichment_type"] for task in claim.tasks] == ["AGGREGATE"]
-
-
 def test_a_second_pass_changes_nothing_and_claims_nothing(account: Account, settings: Settings) -> None:
     runs: list[Row] = [
         {"TEST_ID": "run-1"},

@@ -95,8 +95,8 @@ judged AS (
     CASE REASON_CODE
       WHEN 'UNKNOWN_TYPE'
         THEN 'Run ' || wanted.RUN_ID || ': ' || wanted.TASK_NAME
-        || ' is not an enrichment type. In DELAYED_ENRICHMENT_QUEUE correct ENRICHMENT_TYPES of job '
-        || wanted.JOB_ID || ' and set its STATUS to PENDING, then delete the job''s rows in DELAYED_ENRICHMENT_TASKS: '
+        || ' is not an enrichment type. In one transaction correct ENRICHMENT_TYPES of job ' || wanted.JOB_ID
+        || ' in DELAYED_ENRICHMENT_QUEUE, set its STATUS to PENDING, and delete its rows in DELAYED_ENRICHMENT_TASKS: '
         || 'the next pass queues it anew.'
       WHEN 'TABLE_TYPE' THEN wanted.TASK_NAME || ' does not exist for ' || wanted.TABLE_TYPE || ' tables'
       WHEN 'NO_SOURCE' THEN supported_tables.NOT_APPLICABLE_REASON
