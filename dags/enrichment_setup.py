@@ -18,8 +18,10 @@ a task says that a privilege, a table or a column is missing. It may run at any 
 After a dry run or a rollback the checks are skipped. When `change_schema` is red, its message names the GRANT that the
 migration needs, and the checks are made all the same.
 
-The same from a shell: `make doctor`, `make migrate`, `make rollback TO=2`; in a deployment without make
-`python -m include.enrichment.doctor`. Only this DAG can check the pool.
+From a shell: `make doctor`, `make migrate`, `make rollback TO=2`; in a deployment without make
+`python -m include.enrichment.doctor`. They use the connection and the settings of the shell's environment
+(`AIRFLOW_VAR_...` first); the doctor prints which schema and connection these are. Only this DAG sees Variables that
+are in Airflow's database or a secrets backend, and only it can check the pool.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import httpx
 
 from local.airflow_home import DAG_ID, SCHEDULER, AirflowClient, AirflowHome, free_port
 from local.connection import LocalConnection
-from local.environment import PROJECT, conn_id
+from local.environment import LOGIN, PROJECT, conn_id, only_settings
 from local.live import ScratchDatabase
 from local.processes import Supervisor
 from local.sample_account import Account, build_account, load_sample_account, write_account
@@ -63,10 +63,10 @@ class Deployment:
 
     @property
     def settings(self) -> Settings:
-        """The settings of its tasks, but for Airflow Variables."""
-        from include.enrichment.settings import parse
+        """The settings of its tasks, but for Variables in Airflow's database."""
+        from include.enrichment.settings import of_shell
 
-        return parse(self.connection.environment() if isinstance(self.connection, ScratchDatabase) else None)
+        return of_shell()
 
     @property
     def embedded(self) -> LocalConnection:
@@ -218,36 +218,35 @@ def deploy(
 ) -> Iterator[Deployment]:
     """Start everything in a folder, and stop it at the end.
 
+    It has the settings that it is given; of those in this process's environment only what a real account's login needs.
+
     :param groups: of sample runs to load
     :param scratch: of a real account; None starts an embedded Snowflake
     :param database_url: of Airflow's metadata database; empty for SQLite
     :param environment: of the Airflow processes, on top
     """
     from include.enrichment.migrations import migrate
-    from include.enrichment.settings import parse
+    from include.enrichment.settings import of_shell
     from include.enrichment.snowflake import open_hook
 
     supervisor = Supervisor(folder / "logs")
-    before = dict(os.environ)
     try:
         connection = scratch or start_snowflake(supervisor, folder)
-        os.environ.update(connection.environment())
-        settings = parse()
-        hook = open_hook(conn_id(), settings)
-        migrate(hook, settings)
-        loaded_at = datetime.now(UTC)
-        if groups:
-            with closing(hook.get_conn()) as session:
-                load_sample_account(session, loaded_at, include=groups, database=_sample_database(connection))
-        variables = {**connection.environment(), **environment}
-        home = AirflowHome(folder / "airflow", free_port(), variables, database_url=database_url)
-        account = build_account(loaded_at, include=groups)
-        with closing(_start_airflow(home, supervisor, connection, account, loaded_at)) as running:
-            yield running
+        with only_settings(connection.environment(), keep=LOGIN if scratch else ()):
+            settings = of_shell()
+            hook = open_hook(conn_id(), settings)
+            migrate(hook, settings)
+            loaded_at = datetime.now(UTC)
+            if groups:
+                with closing(hook.get_conn()) as session:
+                    load_sample_account(session, loaded_at, include=groups, database=_sample_database(connection))
+            variables = {**connection.environment(), **environment}
+            home = AirflowHome(folder / "airflow", free_port(), variables, database_url=database_url)
+            account = build_account(loaded_at, include=groups)
+            with closing(_start_airflow(home, supervisor, connection, account, loaded_at)) as running:
+                yield running
     finally:
         supervisor.stop()
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @contextmanager

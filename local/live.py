@@ -1,7 +1,8 @@
 """A database in a real account for one run of the end-to-end tests: made before it, removed after it.
 
 It holds FlakeBench's tables and, as plain tables, the views of ``ACCOUNT_USAGE`` under both schemas' own names, so that
-two settings lead everything there. Nothing else of the account is read or written.
+two settings lead everything there. Nothing else of the account is read or written, whatever a person has set for a
+deployment of theirs.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from local.environment import conn_id
+from local.environment import LOGIN, conn_id, only_settings
 from local.schemas import Table, catalogue
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
 PREFIX = "FLAKEBENCH_TEST_LIVE_"
-_MARK = "PUBLIC.MADE_BY_TEST_LIVE"
 
 
 class NotOursError(Exception):
@@ -30,7 +30,7 @@ class NotOursError(Exception):
 class ScratchDatabase:
     """A database of the account that the connection in the environment leads to.
 
-    :param token: which a table in it repeats; known to nobody but the process that made it
+    :param token: which its comment repeats, from the moment it exists; no other run has the same
     """
 
     name: str
@@ -42,30 +42,32 @@ class ScratchDatabase:
         return cls(f"{PREFIX}{secrets.token_hex(6).upper()}", secrets.token_hex(16))
 
     def environment(self) -> dict[str, str]:
-        """The settings that lead the package here."""
-        return {
+        """The settings that lead the package here, also as the Airflow Variables that would come before them."""
+        settings = {
             "FLAKEBENCH_ENRICHMENT_RESULTS_DATABASE": self.name,
             "FLAKEBENCH_ENRICHMENT_RESULTS_SCHEMA": "TEST_RESULTS",
             "FLAKEBENCH_ENRICHMENT_OWN_SCHEMA": "TEST_RESULTS",
             "FLAKEBENCH_ENRICHMENT_ACCOUNT_USAGE_DATABASE": self.name,
         }
+        return settings | {f"AIRFLOW_VAR_{name}": value for name, value in settings.items()}
 
     def connect(self) -> SnowflakeConnection:
-        """A session as the package opens it."""
-        from include.enrichment.settings import parse
+        """A session as the package opens it, inside :func:`scratch_database`."""
+        from include.enrichment.settings import of_shell
         from include.enrichment.snowflake import open_hook
 
-        return open_hook(conn_id(), parse(self.environment())).get_conn()
+        return open_hook(conn_id(), of_shell()).get_conn()
 
     def create(self, session: SnowflakeConnection) -> None:
-        """Make the database, and record that it is ours.
+        """Make the database, and in the same statement say that it is ours.
 
         :raises snowflake.connector.errors.ProgrammingError: it exists, or the role may not make one
         """
-        cursor = session.cursor()
-        cursor.execute(f"CREATE DATABASE {self.name} COMMENT = 'make test-live: may be dropped when no test runs'")
-        cursor.execute(f"CREATE TABLE {self.name}.{_MARK} (TOKEN VARCHAR)")
-        cursor.execute(f"INSERT INTO {self.name}.{_MARK} SELECT %s", (self.token,))
+        session.cursor().execute(f"CREATE DATABASE {self.name} COMMENT = '{self._comment}'")
+
+    @property
+    def _comment(self) -> str:
+        return f"make test-live {self.token}: may be dropped when no test runs"
 
     def create_tables(self, session: SnowflakeConnection) -> None:
         """Every table and view of the two catalogues, empty.
@@ -79,37 +81,38 @@ class ScratchDatabase:
             session.cursor().execute(_definition(table, self.name))
 
     def drop(self, session: SnowflakeConnection) -> None:
-        """Remove it with everything in it.
+        """Remove it with everything in it; nothing when there is no such database.
 
         :raises NotOursError: the database was not made by :meth:`create` of this object
         """
-        self.require_ours(session)
-        session.cursor().execute(f"DROP DATABASE {self.name}")
+        if self._comments(session):
+            self.require_ours(session)
+            session.cursor().execute(f"DROP DATABASE {self.name}")
 
     def require_ours(self, session: SnowflakeConnection) -> None:
         """Look for our token.
 
         :raises NotOursError: it is not there
         """
-        from snowflake.connector.errors import ProgrammingError
-
-        cursor = session.cursor()
-        try:
-            cursor.execute(f"SELECT TOKEN FROM {self.name}.{_MARK}")
-            found = [str(row[0]) for row in cursor]
-        except ProgrammingError:
-            found = []
-        if found != [self.token]:
+        if self._comments(session) != [self._comment]:
             raise NotOursError(f"Database {self.name} was not made by this run: it is left as it is")
+
+    def _comments(self, session: SnowflakeConnection) -> list[str]:
+        """The comment of the database, by a statement that needs no warehouse; empty when there is no such database."""
+        from snowflake.connector import DictCursor
+
+        cursor = session.cursor(DictCursor)
+        cursor.execute(f"SHOW DATABASES LIKE '{self.name}'")  # "_" stands for any character
+        return [str(row["comment"]) for row in cursor if row["name"] == self.name]
 
 
 @contextmanager
 def scratch_database() -> Iterator[ScratchDatabase]:
-    """A database with empty tables, which is removed at the end."""
+    """A database with empty tables, which is removed at the end; until then the settings of this process lead there."""
     scratch = ScratchDatabase.new()
-    with closing(scratch.connect()) as session:
-        scratch.create(session)
+    with only_settings(scratch.environment(), keep=LOGIN), closing(scratch.connect()) as session:
         try:
+            scratch.create(session)
             scratch.create_tables(session)
             yield scratch
         finally:

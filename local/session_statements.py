@@ -36,6 +36,8 @@ def run(session: Session, statement: Statement) -> Expr | None:
         return _show_parameters(session, expression)
     elif isinstance(expression, exp.Show) and expression.name.upper() == "WAREHOUSES":
         return _show_warehouses(session, expression)
+    elif isinstance(expression, exp.Show) and expression.name.upper() == "DATABASES":
+        return _show_databases(session, expression)
     elif isinstance(expression, exp.Describe) and isinstance(expression.this, exp.Table):
         return _describe(session, expression)
     elif isinstance(expression, (exp.Create, exp.Drop)) and str(expression.args.get("kind")).upper() == "DATABASE":
@@ -128,6 +130,28 @@ def _show_warehouses(session: Session, expression: exp.Show) -> Expr:
     )
 
 
+def _show_databases(session: Session, expression: exp.Show) -> Expr:
+    storage = session.account.storage
+    like = expression.args.get("like")
+    rows = ", ".join(
+        f"({_literal(name)}, {_literal(storage.comments.get(name, ''))})" for name in sorted(storage.databases())
+    )
+    return sqlglot.parse_one(
+        f"""
+        SELECT TO_TIMESTAMP_LTZ(0) AS "created_on", "name", 'N' AS "is_default",
+               IFF("name" = {_literal(session.connection.database or "")}, 'Y', 'N') AS "is_current",
+               '' AS "origin", {_literal(session.role or "")} AS "owner", "comment"
+        FROM (VALUES {rows}) AS d("name", "comment")
+        WHERE "name" ILIKE {_literal(like.name if like else "%")}
+        """,
+        read="snowflake",
+    )
+
+
+def _literal(text: str) -> str:
+    return exp.Literal.string(text).sql(dialect="snowflake")
+
+
 def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -191,7 +215,9 @@ def _database(session: Session, expression: exp.Create | exp.Drop) -> Expr:
     if isinstance(expression, exp.Create):
         if exists and not expression.args.get("exists"):
             raise SnowflakeError((2002, "42710"), f"SQL compilation error:\nObject '{name}' already exists.")
-        storage.create_database(name)
+        if not exists:
+            comment = expression.find(exp.SchemaCommentProperty)
+            storage.create_database(name, comment.this.name if comment else "")
         return success(f"Database {name} successfully created.")
     if not exists and not expression.args.get("exists"):
         message = f"SQL compilation error:\nDatabase '{name}' does not exist or not authorized."

@@ -1,6 +1,7 @@
 """``make doctor``, ``make migrate``, ``make rollback``: the DAG ``enrichment_setup`` without an Airflow that runs.
 
-The Snowflake is that of the connection in the environment or in ``.env``, else the embedded one when it runs.
+The Snowflake is that of the connection in the environment or in ``.env``, else the embedded one when it runs. The
+settings are those of the environment, ``AIRFLOW_VAR_...`` first; Variables in Airflow's database are not seen.
 """
 
 from __future__ import annotations
@@ -86,11 +87,11 @@ def _change_schema(*, rollback_to: int | None, dry_run: bool) -> int:
 
     from include.enrichment import setup
     from include.enrichment.migrations import MigrationError
-    from include.enrichment.settings import ConfigurationError, parse
+    from include.enrichment.settings import ConfigurationError, of_shell
 
     _show_progress()
     try:
-        steps = setup.change_schema(conn_id(), parse(), dry_run=dry_run, rollback_to=rollback_to)
+        steps = setup.change_schema(conn_id(), of_shell(), dry_run=dry_run, rollback_to=rollback_to)
     except (setup.SetupError, MigrationError, ConfigurationError, SnowflakeError) as error:
         print(error, file=sys.stderr)
         return 1

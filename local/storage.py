@@ -31,12 +31,13 @@ class RecentResults(OrderedDict[str, tuple[Any, ...]]):
 class Storage:
     """All databases of one state directory.
 
-    :param directory: one ``<DATABASE>.db`` per database; created if missing
+    :param directory: one ``<DATABASE>.db`` per database, and its comment beside it; created if missing
     """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
+        self.comments = {file.stem: file.read_text() for file in directory.glob("*.comment")}
         # Snowflake creates neither a database nor a schema when a client names one at login.
         self.instance = FakeSnow(False, False, db_path=directory)
         self.instance.results_cache = RecentResults()
@@ -63,8 +64,10 @@ class Storage:
         )
         return {name for (name,) in rows.fetchall()}
 
-    def create_database(self, name: str) -> None:
+    def create_database(self, name: str, comment: str = "") -> None:
         """Create a database and attach it."""
+        self._comment_file(name).write_text(comment)  # DuckDB has no comments on databases
+        self.comments[name] = comment
         self._attach(name)
 
     def drop_database(self, name: str) -> None:
@@ -72,6 +75,11 @@ class Storage:
         self.instance.duck_conn.execute(f'DETACH "{name}"')
         for file in self.directory.glob(f"{name}.db*"):
             file.unlink()
+        self._comment_file(name).unlink(missing_ok=True)
+        self.comments.pop(name, None)
+
+    def _comment_file(self, name: str) -> Path:
+        return self.directory / f"{name}.comment"
 
     def close(self) -> None:
         """Checkpoint every database, so that the next start need not replay a log, and close."""

@@ -1,6 +1,7 @@
 """The doctor: one check per view and per object that the package needs, each with its next action.
 
-From the shell of a deployment: ``python -m include.enrichment.doctor``, with the Airflow connection in the environment.
+From the shell of a deployment: ``python -m include.enrichment.doctor``, with the Airflow connection and the settings in
+the environment; Variables in Airflow's database count for the DAG ``enrichment_setup`` only.
 """
 
 from __future__ import annotations
@@ -179,19 +180,24 @@ def report(operation: Operation, conn_id: str, settings: Settings, findings: Seq
 
 
 def main() -> int:
-    """Run the checks with the connection and settings of the environment, and print a line for each.
+    """Run the checks with the connection and settings of the environment; print where, and a line for each.
 
     :returns: 0; 1 when a check failed
     """
     from include.enrichment.operations import Operation
-    from include.enrichment.settings import ConfigurationError, ParseSettings, parse
+    from include.enrichment.settings import ConfigurationError, ParseSettings, of_shell
 
     logging.getLogger("snowflake.connector").setLevel(logging.WARNING)  # it announces itself at every login
     try:
-        settings, conn_id = parse(), ParseSettings().conn_id
+        settings, conn_id = of_shell(), ParseSettings().conn_id
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1
+    print(
+        f"By the environment: schema {settings.enrichment} (FlakeBench's: {settings.results}), connection {conn_id}. "
+        "Variables in Airflow's database or a secrets backend are seen by the DAG enrichment_setup only.\n",
+        flush=True,
+    )
     started_at = datetime.now(UTC).replace(tzinfo=None)
     operation = Operation("doctor", f"shell/{started_at.isoformat()}", started_at)
     findings = []

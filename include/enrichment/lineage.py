@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 from include.enrichment import settings as settings_module
 from include.enrichment.templates import render
@@ -15,17 +16,25 @@ if TYPE_CHECKING:
     from include.enrichment.catalogue import EnrichmentType
     from include.enrichment.settings import Settings
 
-SUMMARY = "RUN_ENRICHMENT_SUMMARY"
+_SCHEMAS = ("results", "enrichment", "account_usage")
+_WRITTEN = re.compile(r"\b(?:INSERT INTO|MERGE INTO|UPDATE) <(results|enrichment)>\.(?!DELAYED_ENRICHMENT_)(\w+)")
+"""The queue's own tables say what became of a task, not of a run's data."""
+_READ = re.compile(r"\b(?:FROM|JOIN|USING) <(results|account_usage)>\.(\w+)")
+"""What the package reads of its own tables is what it wrote at an earlier look."""
 
 
 def tables(entry: EnrichmentType, settings: Settings) -> tuple[list[str], list[str]]:
     """The inputs and the outputs of a type's template, each ``<database>.<schema>.<name>``.
 
-    The views are those that its SQL names, so that a new template needs no list here.
+    They are those that its SQL names, so that a new template needs no list here. It is rendered with the schemas' roles
+    instead of their names, because FlakeBench's and the package's tables can be in one schema.
     """
-    views = re.findall(rf"{re.escape(settings.account_usage)}\.\w+", render(entry.template, settings))
-    inputs = [*sorted(set(views)), f"{settings.results}.TEST_RESULTS"]
-    return inputs, [f"{settings.enrichment}.{table}" for table in (entry.target, SUMMARY)]
+    sql = render(entry.template, cast("Settings", SimpleNamespace(**{name: f"<{name}>" for name in _SCHEMAS})))
+
+    def named(pattern: re.Pattern[str]) -> list[str]:
+        return sorted({f"{getattr(settings, schema)}.{table}" for schema, table in pattern.findall(sql)})
+
+    return named(_READ), named(_WRITTEN)
 
 
 def of_type(entry: EnrichmentType, hook: SnowflakeHook) -> OperatorLineage[Any, Any] | None:

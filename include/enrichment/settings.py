@@ -91,7 +91,8 @@ class NotifierSetting(BaseModel):
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-_CONFIG = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+# a value can be a secret (the token of a notifier), and an error is written to the log with its cause
+_CONFIG = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class ParseSettings(BaseSettings):
@@ -317,6 +318,17 @@ def of_server() -> Settings:
     names = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     found = {name: Variable.get(name, default=None) for name in names}
     return parse({name: value for name, value in found.items() if value is not None})
+
+
+def of_shell() -> Settings:
+    """The settings of a process outside Airflow: Variables of the environment (``AIRFLOW_VAR_...``), else parse's.
+
+    Variables in Airflow's database or in a secrets backend are not seen.
+
+    :raises ConfigurationError: a Variable or environment variable has an unusable value
+    """
+    names = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    return parse({name: value for name in names if (value := os.environ.get(f"AIRFLOW_VAR_{name}")) is not None})
 
 
 def parse(variables: dict[str, str] | None = None) -> Settings:

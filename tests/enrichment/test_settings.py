@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import traceback
+
 import pytest
 from pydantic import ValidationError
 
-from include.enrichment.settings import PREFIX, ConfigurationError, ParseSettings, Settings, parse
+from include.enrichment.settings import PREFIX, ConfigurationError, ParseSettings, Settings, of_shell, parse
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +132,47 @@ def test_a_pass_must_outlive_a_task(monkeypatch: pytest.MonkeyPatch, task: str) 
     monkeypatch.setenv(PREFIX + "TASK_TIMEOUT_MINUTES", task)
     with pytest.raises(ValidationError, match=r"PASS_TIMEOUT_MINUTES=60 must be greater than \S+TASK_TIMEOUT_MINUTES"):
         ParseSettings()
+
+
+SECRET = "xoxb-the-secret"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SECRET,
+        f'[{{"notifier": "a.B", "kwargs": {{"token": "{SECRET}"}}',
+        f'[{{"notifier": "a.B", "kwargs": {{"token": "{SECRET}\\q"}}}}]',
+        f'[{{"notifier": "a.B", "kwargs": {{"token": "{SECRET}"}}}}] and more',
+        json.dumps(SECRET),
+        json.dumps({"notifier": "a.B", "kwargs": {"token": SECRET}}),
+        json.dumps([{"notifier": "a.B", "kwargs": SECRET}]),
+        json.dumps([{"notifier": SECRET}]),
+        json.dumps([{"kwargs": {"token": SECRET}}]),
+        json.dumps([{"notifier": "a.B", "kwargs": {"token": SECRET}, "level": SECRET}]),
+        json.dumps([{"notifier": "a.B", "token": SECRET}]),
+    ],
+)
+@pytest.mark.parametrize("is_variable", [True, False], ids=["Variable", "environment"])
+def test_a_secret_in_a_setting_that_cannot_be_used_is_in_no_traceback(
+    value: str, is_variable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = PREFIX + "NOTIFIERS"
+    if not is_variable:
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name) as raised:
+        parse({name: value} if is_variable else {})
+    logged = "".join(traceback.format_exception(raised.value))
+    assert "ValidationError" in logged
+    assert SECRET not in logged
+
+
+def test_outside_airflow_a_variable_of_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + "RESULTS_SCHEMA", "OF_ENVIRONMENT")
+    monkeypatch.setenv(PREFIX + "BATCH_SIZE", "7")
+    assert of_shell().results_schema == "OF_ENVIRONMENT"
+    monkeypatch.setenv(f"AIRFLOW_VAR_{PREFIX}RESULTS_SCHEMA", "OF_VARIABLE")
+    assert (of_shell().results_schema, of_shell().batch_size) == ("OF_VARIABLE", 7)
+    monkeypatch.setenv(f"AIRFLOW_VAR_{PREFIX}RESULTS_SCHEMA", "no schema")
+    with pytest.raises(ConfigurationError, match=PREFIX + "RESULTS_SCHEMA"):
+        of_shell()

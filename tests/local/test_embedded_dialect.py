@@ -287,6 +287,19 @@ def test_divergence_a_warehouse_is_a_name(run: Run, connect: Callable[..., Snowf
     assert run("SHOW PARAMETERS LIKE 'STATEMENT_TIMEOUT_IN_SECONDS' IN WAREHOUSE")[0][1] == "172800"
 
 
+def test_the_comment_of_a_database_is_shown(run: Run, connect: Callable[..., SnowflakeConnection]) -> None:
+    run("CREATE DATABASE WITH_COMMENT COMMENT = 'it''s mine'")
+    run("CREATE DATABASE IF NOT EXISTS WITH_COMMENT COMMENT = 'no, mine'")
+    cursor = connect().cursor(snowflake.connector.DictCursor)
+    cursor.execute("SHOW DATABASES LIKE 'with_comment'")
+    assert [(row["name"], row["comment"]) for row in cursor.fetchall()] == [("WITH_COMMENT", "it's mine")]
+    run("DROP DATABASE WITH_COMMENT")
+    run("CREATE DATABASE WITH_COMMENT")
+    cursor.execute("SHOW DATABASES LIKE 'WITH_COMMENT'")
+    assert [row["comment"] for row in cursor.fetchall()] == [""]
+    run("DROP DATABASE WITH_COMMENT")
+
+
 def test_offset_is_dropped_from_a_timestamp_without_zone(run: Run) -> None:
     assert run("SELECT '2026-01-01T10:00:00+02:00'::TIMESTAMP_NTZ") == [(datetime.datetime(2026, 1, 1, 10),)]
 

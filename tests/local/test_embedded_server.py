@@ -60,7 +60,7 @@ def test_restart_keeps_rows_databases_password_and_certificate(tmp_path: Path, s
         first = start_server(tmp_path)
         with first.connect() as connection:
             run = runner(connection)
-            run("CREATE DATABASE LATER")
+            run("CREATE DATABASE LATER COMMENT = 'kept'")
             run("CREATE SCHEMA LATER.S")
             run("CREATE TABLE LATER.S.T (A INT)")
             run("INSERT INTO LATER.S.T VALUES (7)")
@@ -73,6 +73,7 @@ def test_restart_keeps_rows_databases_password_and_certificate(tmp_path: Path, s
         warm_start_seconds = time.monotonic() - started
         with second.connect() as connection:
             assert runner(connection)("SELECT A FROM LATER.S.T") == [(7,)]
+            assert "kept" in runner(connection)("SHOW DATABASES LIKE 'LATER'")[0]
             with pytest.raises(ProgrammingError, match="Database 'GONE' does not exist"):
                 runner(connection)("SELECT 1 FROM GONE.S.T")
         assert second.connection == first.connection

@@ -31,7 +31,8 @@ def run(module: str, *arguments: str, **changes: str | None) -> subprocess.Compl
 
     :param changes: environment variables; None: not set. Without a connection, whatever the machine has.
     """
-    known = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "AIRFLOW_CONN_"))}
+    own = (PREFIX, f"AIRFLOW_VAR_{PREFIX}", "AIRFLOW_CONN_")
+    known = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     environment = {name: value for name, value in (known | changes).items() if value is not None}
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
@@ -87,6 +88,21 @@ def test_a_deployment_without_make_asks_the_connection_of_its_environment(accoun
     ended = run("include.enrichment.doctor", **account.local.environment())
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "0 FAILED" in ended.stdout
+
+
+def test_the_first_line_says_what_is_checked_and_a_variable_of_the_environment_counts(account: Account) -> None:
+    """As Airflow reads them, for the doctor and for a migration."""
+    changes = {f"{PREFIX}OWN_SCHEMA": "OF_ENVIRONMENT", f"AIRFLOW_VAR_{PREFIX}OWN_SCHEMA": "OF_VARIABLE"}
+    ended = run("include.enrichment.doctor", **account.local.environment(), **changes)
+    first = ended.stdout.splitlines()[0]
+    assert "schema FLAKEBENCH.OF_VARIABLE (FlakeBench's: FLAKEBENCH.TEST_RESULTS)" in first
+    assert "connection snowflake_default" in first
+    assert "Variables in Airflow's database or a secrets backend are seen by the DAG enrichment_setup only" in first
+    assert ended.returncode == 1
+    assert "OF_ENVIRONMENT" not in ended.stdout
+    planned = run("local.shell", "migrate", "--dry-run", **account.local.environment(), **changes)
+    assert "FLAKEBENCH.OF_VARIABLE" in planned.stdout + planned.stderr
+    assert "OF_ENVIRONMENT" not in planned.stdout + planned.stderr
 
 
 def test_the_connection_of_the_environment_comes_first(account: Account, tmp_path: Path) -> None:
