@@ -153,9 +153,9 @@ def _hook(settings: Settings) -> SnowflakeHook:
 def _prepare_snowflake(*, load_samples: bool) -> Settings:
     from include.enrichment import setup
     from include.enrichment.migrations import MigrationError
-    from include.enrichment.settings import parse
+    from include.enrichment.settings import of_shell
 
-    settings = parse()
+    settings = of_shell()
     try:
         setup.migrate(conn_id(), settings)
     except (setup.SetupError, MigrationError) as error:
