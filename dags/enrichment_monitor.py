@@ -7,9 +7,9 @@ now and with the thresholds of `include/enrichment/slo.py`; `FLAKEBENCH_ENRICHME
 
 * **look** logs every figure, sends each as a gauge through Airflow's metrics, and tells of alerts: once when one starts
   or becomes critical, once when it has ended (two looks in a row below every threshold), and once a day while it lasts.
-* It tells the log, and every notifier of `FLAKEBENCH_ENRICHMENT_NOTIFIERS`: `docs/operate.md` has examples for Slack, e-mail
-  and PagerDuty. Fields of `alert`: `title`, `text`, `key` (the same for all that is told of one figure), `level`, `event`,
-  `value`.
+* It tells the log, and every notifier of `FLAKEBENCH_ENRICHMENT_NOTIFIERS`: `docs/operate.md` has examples for Slack,
+  e-mail and PagerDuty. Fields of `alert`: `title`, `text`, `key` (the same for all that is told of one figure),
+  `level`, `event`, `value`.
 * What was new is a row of ENRICHMENT_OPERATIONS, see `last_alerts` in `docs/queries.md`.
 * **Green**: it has looked, whatever it found. **Red**: Snowflake gave no answer, which is an alert of its own; or a
   notifier failed three times: what it was to tell is in the log, and the next look tries that notifier again.
