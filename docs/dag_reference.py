@@ -49,7 +49,7 @@ def _chapter(dag: DAG) -> Iterator[str]:
     yield f"| schedule | {_schedule(dag)} |"
     yield f"| at the same time | {dag.max_active_runs} |"
     yield f"| stopped after | {_duration(dag.dagrun_timeout)} |"
-    yield from (f"| reported after | {_duration(item.interval)} |" for item in _deadlines(dag))
+    yield from (f"| reported after | {_duration(item.interval)} more than usual |" for item in _deadlines(dag))
     yield from ("", "| task | after | runs when | retries | stopped after | pool |", "|---|---|---|---|---|---|")
     for task in dag.topological_sort():
         after = ", ".join(f"`{name}`" for name in sorted(task.upstream_task_ids))

@@ -24,13 +24,16 @@ log = logging.getLogger(__name__)
 
 
 def pass_deadline(settings: ParseSettings) -> DeadlineAlert:
-    """What Airflow watches for.
+    """What Airflow watches for: a pass that takes so much longer than the last ten that succeeded.
+
+    Not ``DAGRUN_QUEUED_AT``: with it no task of the DAG run can be cleared (apache/airflow#70368). Not
+    ``DAGRUN_LOGICAL_DATE``: a pass that was triggered has none.
 
     A synchronous callback: it runs where tasks run, so that a deployment needs no triggerer for it. It takes notifiers
     and their connections from the environment only, see :func:`_settings`.
     """
     return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=DeadlineReference.AVERAGE_RUNTIME(max_runs=10, min_runs=1),
         interval=timedelta(minutes=settings.deadline),
         callback=SyncCallback(tell_of_hanging_pass, {"deadline_minutes": settings.deadline}),
     )
@@ -38,6 +41,8 @@ def pass_deadline(settings: ParseSettings) -> DeadlineAlert:
 
 def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | None = None) -> None:
     """Tell of a pass that has missed its deadline, as alerts are told; called by Airflow.
+
+    Airflow calls for one that has failed as well, however short it was: of that its red DAG run tells.
 
     :param context: Airflow's, with the DAG run as its REST API shows it
     """
@@ -49,7 +54,11 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
     since = datetime.fromisoformat(queued_at) if isinstance(queued_at, str) else queued_at
     if since is None:
         since = datetime.now(UTC) - timedelta(minutes=deadline_minutes)
-    now, settings = datetime.now(UTC), _settings()
+    settings = _settings()
+    minutes = (datetime.now(UTC) - since.astimezone(UTC)) / timedelta(minutes=1)
+    if dag_run.get("state") in ("success", "failed") or minutes < deadline_minutes:
+        log.info("The pass %s has ended, or was cleared and began anew", dag_run.get("dag_run_id", ""))
+        return
     objective = replace(
         HANGING_PASS, name=f"Pass {dag_run.get('dag_run_id', '')} has not ended", critical_above=deadline_minutes
     )
@@ -57,7 +66,7 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
         objective,
         Event.STARTED,
         Level.CRITICAL,
-        (now - since.astimezone(UTC)) / timedelta(minutes=1),
+        minutes,
         since.astimezone(UTC).replace(tzinfo=None),
         settings.notifiers,
         runbook=settings.runbook,

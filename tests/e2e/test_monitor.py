@@ -59,12 +59,13 @@ def test_jobs_that_stay_due_are_told_of_once_and_once_more_when_a_pass_has_done_
 
 def test_a_pass_that_hangs_is_told_of_while_it_runs(deployment: Deployment) -> None:
     deployment.client.pause(paused=False, dag_id=HANGING)
-    dag_run_id = deployment.client.trigger(HANGING)
+    deployment.run_dag(HANGING)  # as usual
+    dag_run_id = deployment.client.trigger(HANGING, {"hangs": True})
     try:
         deployment.wait(lambda: bool(told(deployment, "hanging_pass")), patience_seconds=60)
         (line,) = told(deployment, "hanging_pass")
         assert f"CRITICAL started: Pass {dag_run_id} has not ended" in line
-        (run,) = deployment.client.dag_runs(HANGING)
+        run = next(run for run in deployment.client.dag_runs(HANGING) if run["dag_run_id"] == dag_run_id)
         assert run["state"] == "running"
     finally:
         path = f"/api/v2/dags/{HANGING}/dagRuns/{dag_run_id}"

@@ -32,12 +32,26 @@ def test_the_message_names_the_run_and_since_when(
 ) -> None:
     monkeypatch.setattr(settings_module, "current", Settings)
     queued_at = datetime.now(UTC) - timedelta(minutes=46)
-    dag_run = {"dag_run_id": "scheduled__1", "queued_at": queued_at.isoformat().replace("+00:00", "Z")}
+    dag_run = {
+        "dag_run_id": "scheduled__1",
+        "queued_at": queued_at.isoformat().replace("+00:00", "Z"),
+        "state": "running",
+    }
     tell_of_hanging_pass(deadline_minutes=45, context={"dag_run": dag_run})
     (record,) = caplog.records
     assert record.levelname == "ERROR"
     assert "Pass scheduled__1 has not ended. Now 46 minutes (critical above 45), since" in record.getMessage()
     assert f"{queued_at:%Y-%m-%d %H:%M} UTC" in record.getMessage()
+
+
+@pytest.mark.parametrize(("state", "age_minutes"), [("failed", 50), ("success", 50), ("running", 10)])
+def test_airflow_calls_for_a_pass_that_failed_or_began_anew_as_well_and_nobody_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, state: str, age_minutes: int
+) -> None:
+    monkeypatch.setattr(settings_module, "current", Settings)
+    queued_at = datetime.now(UTC) - timedelta(minutes=age_minutes)
+    tell_of_hanging_pass(deadline_minutes=45, context={"dag_run": {"queued_at": queued_at, "state": state}})
+    assert caplog.records == []
 
 
 def test_where_airflow_refuses_the_variables_the_notifiers_of_the_environment_are_told(
