@@ -19,7 +19,7 @@ from tests.faults.matrix import Matrix
 from tests.faults.sources import Trial
 from tests.sql.account import Account
 
-EXAMPLES = int(os.environ.get("FAULT_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("FAULT_EXAMPLES", "6"))
 IN_CI = "FAULT_EXAMPLES" not in os.environ
 NOW = datetime.now(UTC).replace(tzinfo=None, second=0, microsecond=0)
 
