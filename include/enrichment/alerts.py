@@ -136,13 +136,14 @@ def evaluate(
         after = _next(measurement, before, now, reminder)
         if after is None:
             continue
-        kept[key] = asdict(after)
         event = Event(after.event)
         level = Level(after.worst if event is Event.ENDED else after.level)
         listeners = tuple(
             chosen for chosen in notifiers if level.rank >= Level(chosen.level).rank and chosen.key not in after.heard
         )
         is_news = before is None or (after.event, after.told_at) != (before.event, before.told_at)
+        if event is not Event.ENDED or is_news or listeners:  # else nobody is left to be told of the end
+            kept[key] = asdict(after)
         if is_news or listeners:
             since = datetime.fromisoformat(after.since)
             alerts.append(

@@ -166,6 +166,16 @@ def test_the_end_is_told_to_a_notifier_that_failed_when_it_came(
     assert json.loads(variables[watch.MEMORY]) == {}
 
 
+def test_the_end_waits_for_no_notifier_that_is_gone(look: Look, notified: list[str], variables: dict[str, str]) -> None:
+    look(due(60), notifiers=to("#a"))
+    look([], notifiers=to("#a"))
+    Notifier.broken.add("#a")
+    with pytest.raises(AirflowFailException):
+        look([], notifiers=to("#a"))
+    look([])
+    assert json.loads(variables[watch.MEMORY]) == {}
+
+
 def test_a_look_that_is_stopped_while_it_tells_is_told_by_the_next(look: Look, notified: list[str]) -> None:
     with pytest.raises(AirflowTaskTimeout):
         look(due(60), notifiers=to("hangs", "#a"))
