@@ -15,7 +15,7 @@ from benchmarks.report import Row, publish
 from include.enrichment.catalogue import CATALOGUE, EnrichmentType
 from include.enrichment.settings import ParseSettings, Settings
 from include.enrichment.snowflake import needed_statements
-from include.enrichment.templates import render
+from include.enrichment.templates import render, statements
 
 DAY_SECONDS = 86_400
 RUNS_A_DAY = (0, 50, 500)
@@ -107,7 +107,7 @@ class _FirstLook(dict[str, bool]):
 @cache
 def statements_of(*names: str) -> int:
     """Statements of templates of ``include/sql``."""
-    return sum(len(list(needed_statements(render(f"{name}.sql", Settings()), {}))) for name in names)
+    return sum(len(statements(f"{name}.sql", Settings())) for name in names)
 
 
 def types_of_a_run() -> list[EnrichmentType]:

@@ -20,9 +20,9 @@ changed.
 
 **To repeat one enrichment**, clear its mapped task: it replaces the run's rows and doubles nothing.
 **To stop**, pause this DAG, or set the Variable `FLAKEBENCH_ENRICHMENT_ENABLED` to `false`.
-A pass that takes `FLAKEBENCH_ENRICHMENT_DEADLINE_MINUTES` (45) longer than the last ten is reported like an alert, see
-`enrichment_monitor`; by the notifiers, and with their connections, of the environment: Airflow 3.3 gives the callback
-of a deadline no Variables.
+A pass that takes `FLAKEBENCH_ENRICHMENT_DEADLINE_MINUTES` (45) longer than ten earlier ones is reported like an
+alert, see `enrichment_monitor`; by the notifiers, and with their connections, of the environment: Airflow 3.3 gives the
+callback of a deadline no Variables.
 A pass that leaves due tasks starts the next at once; otherwise the schedule does. *Claimed at least once, written
 effectively once.*
 """

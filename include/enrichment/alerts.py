@@ -132,7 +132,7 @@ def evaluate(
     kept: dict[str, dict[str, Any]] = {}
     for measurement in measurements:
         key = measurement.objective.key
-        before = OpenAlert(**memory[key]) if key in memory else None
+        before = _recall(memory.get(key))
         after = _next(measurement, before, now, reminder)
         if after is None:
             continue
@@ -150,6 +150,14 @@ def evaluate(
                 Alert(measurement.objective, event, level, measurement.value, since, listeners, is_news, runbook)
             )
     return alerts, kept
+
+
+def _recall(remembered: Mapping[str, Any] | None) -> OpenAlert | None:
+    """None as well for what another version, or a person, has written: the alert starts anew."""
+    try:
+        return None if remembered is None else OpenAlert(**remembered)
+    except TypeError:
+        return None
 
 
 def after_telling(memory: Memory, alerts: Iterable[Alert], heard: Mapping[str, Sequence[str]]) -> Memory:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def pass_deadline(settings: ParseSettings) -> DeadlineAlert:
-    """What Airflow watches for: a pass that takes so much longer than the last ten that succeeded.
+    """What Airflow watches for: a pass that takes so much longer than ten earlier ones that succeeded.
 
     Not ``DAGRUN_QUEUED_AT``: with it no task of the DAG run can be cleared (apache/airflow#70368). Not
     ``DAGRUN_LOGICAL_DATE``: a pass that was triggered has none.
@@ -47,32 +47,38 @@ def tell_of_hanging_pass(*, deadline_minutes: float, context: dict[str, Any] | N
     :param context: Airflow's, with the DAG run as its REST API shows it
     """
     from include.enrichment.alerts import Alert, Event
-    from include.enrichment.notifications import NotificationError, tell
+    from include.enrichment.notifications import NotificationError, Telling, tell, write_to_log
 
     dag_run = (context or {}).get("dag_run") or {}
-    queued_at = dag_run.get("queued_at")
-    since = datetime.fromisoformat(queued_at) if isinstance(queued_at, str) else queued_at
-    if since is None:
-        since = datetime.now(UTC) - timedelta(minutes=deadline_minutes)
-    settings = _settings()
-    minutes = (datetime.now(UTC) - since.astimezone(UTC)) / timedelta(minutes=1)
-    if dag_run.get("state") in ("success", "failed") or minutes < deadline_minutes:
-        log.info("The pass %s has ended, or was cleared and began anew", dag_run.get("dag_run_id", ""))
+    since = _moment(dag_run.get("queued_at")) or datetime.now(UTC) - timedelta(minutes=deadline_minutes)
+    minutes = ((_moment(dag_run.get("end_date")) or datetime.now(UTC)) - since) / timedelta(minutes=1)
+    if minutes < deadline_minutes:
+        log.info("The pass %s has ended in time, or was cleared and began anew", dag_run.get("dag_run_id", ""))
         return
+    settings = _settings()
     objective = replace(
-        HANGING_PASS, name=f"Pass {dag_run.get('dag_run_id', '')} has not ended", critical_above=deadline_minutes
+        HANGING_PASS, name=f"Pass {dag_run.get('dag_run_id', '')} takes too long", critical_above=deadline_minutes
     )
     alert = Alert(
         objective,
         Event.STARTED,
         Level.CRITICAL,
         minutes,
-        since.astimezone(UTC).replace(tzinfo=None),
+        since.replace(tzinfo=None),
         settings.notifiers,
         runbook=settings.runbook,
     )
-    if problems := tell([alert], context or {}).problems:
-        raise NotificationError(problems)
+    telling = Telling()
+    write_to_log([alert])
+    tell([alert], context or {}, telling)
+    if telling.problems:
+        raise NotificationError(telling.problems)
+
+
+def _moment(value: Any) -> datetime | None:
+    """A time of Airflow's, as its REST API or Python has it, in UTC."""
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return None if found is None else found.astimezone(UTC)
 
 
 def _settings() -> Settings:

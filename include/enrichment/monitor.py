@@ -76,7 +76,11 @@ class Measurement:
 
 def monitor_parameters(settings: Settings) -> dict[str, Any]:
     """Bind parameters of ``monitor/figures.sql``; they change with the settings only."""
-    return {"statuses": list(settings.discover_statuses), "look_back_days": settings.look_back_days}
+    return {
+        "statuses": list(settings.discover_statuses),
+        "look_back_days": settings.look_back_days,
+        "later_types": [entry.name for entry in CATALOGUE if entry.due_after > TARGET],
+    }
 
 
 def read_buckets(hook: DbApiHook, settings: Settings) -> list[Bucket]:
@@ -90,12 +94,8 @@ def read_buckets(hook: DbApiHook, settings: Settings) -> list[Bucket]:
     return [Bucket.from_row(row) for row in cast("list[Mapping[str, Any]]", rows or [])]
 
 
-def measure(buckets: Iterable[Bucket], settings: Settings, now: datetime) -> list[Measurement]:
-    """Every objective with its value of now, in the order of the table.
-
-    :param now: UTC, naive or aware as the buckets' times are
-    """
-    figures = Figures(tuple(buckets), now, timedelta(days=settings.look_back_days))
+def measure(figures: Figures, settings: Settings) -> list[Measurement]:
+    """Every objective with its value of now, in the order of the table."""
     table = slo.objectives(settings.thresholds)
     return [Measurement(objective, *_MEASURES[key](figures)) for key, objective in table.items()]
 
@@ -111,11 +111,19 @@ Value = tuple[float | None, datetime | None]
 
 @dataclass(frozen=True)
 class Figures:
-    """The buckets, asked with the time of now."""
+    """The buckets, asked with the time of now.
+
+    :param now: UTC, naive or aware as the buckets' times are
+    """
 
     buckets: Sequence[Bucket]
     now: datetime
     look_back: timedelta
+
+    @classmethod
+    def of_now(cls, buckets: Iterable[Bucket], settings: Settings, now: datetime) -> Figures:
+        """What Snowflake answered, at a moment."""
+        return cls(tuple(buckets), now, timedelta(days=settings.look_back_days))
 
     def of(self, figure: str) -> list[Bucket]:
         """Every bucket of a figure."""
@@ -144,17 +152,24 @@ class Figures:
         endless = [bucket for bucket in self.of("LEASES") if bucket.newest_at is None]
         return _counted([*self.passed("LEASES"), *endless])
 
-    def oldest_pending(self) -> Value:
-        """Minutes since the first due time of the task that waits longest.
+    def waiting(self) -> list[tuple[datetime, str]]:
+        """Since when the task of each type that waits longest is due, backfill apart.
 
         Tries that ended without a result do not make it young; a person's retry does.
         """
-        due = [bucket.oldest_at for bucket in self.of("UNTRIED") if bucket.oldest_at is not None]
-        due += [
-            bucket.oldest_at + _DUE_AFTER.get(bucket.enrichment_type or "", timedelta())
-            for bucket in self.of("WAITING")
+        first_due = [(bucket, timedelta()) for bucket in self.of("UNTRIED")]
+        first_due += [
+            (bucket, _DUE_AFTER.get(bucket.enrichment_type or "", timedelta())) for bucket in self.of("WAITING")
+        ]
+        return [
+            (bucket.oldest_at + due_after, bucket.enrichment_type or "")
+            for bucket, due_after in first_due
             if bucket.oldest_at is not None
         ]
+
+    def oldest_pending(self) -> Value:
+        """Minutes since the first due time of the task that waits longest."""
+        due = [moment for moment, _ in self.waiting()]
         if not due:
             return None, None
         return max((self.now - min(due)) / timedelta(minutes=1), 0), min(due)

@@ -95,6 +95,9 @@ class SnowflakeEnrichmentOperator(SQLExecuteQueryOperator):
             known = error if isinstance(error, (EnrichmentError, SnowflakeError)) else unexpected(attempt, error)
             has_retry = ti.try_number <= (ti.max_tries or 0)
             end = end_with_error(hook, attempt, known, may_airflow_retry=has_retry)
+            if end.status == "SKIPPED":
+                count("skipped", end.reason_code)
+                raise AirflowSkipException(f"{end.message}; {end.reason_code}") from None
             count("failed", end.reason_code)
             if end.is_retried_by_airflow:
                 raise EnrichmentError(end.message, end.reason_code, ErrorClass.TRANSIENT) from None

@@ -167,6 +167,8 @@ def _completeness(
     if never_waits(entry, table_type):
         return "COMPLETED", None, None
     if entry.readiness is Readiness.DUE:
+        if look.now < look.due_at:  # a retry, or a job that was queued while the run was going on
+            return "PENDING", "NOT_READY", False
         nothing = ("SKIPPED", "NO_DATA" if look.has_warehouse else "WAREHOUSE_UNKNOWN", None)
         return nothing if is_empty else ("COMPLETED", None, True)
     is_enough = coverage is None or coverage >= threshold

@@ -115,8 +115,8 @@ class ParseSettings(BaseSettings):
     deadline_minutes: int | None = Field(
         None,
         ge=1,
-        description="A pass that takes so many minutes longer than the last ten on average is reported; three quarters "
-        "of its timeout when unset.",
+        description="A pass that takes so many minutes longer than ten earlier ones on average is reported; three "
+        "quarters of its timeout when unset.",
     )
     monitor_minutes: int | None = Field(
         None,

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 from include.enrichment import metrics, monitor
 from include.enrichment.alerts import Alert, Memory, after_telling, evaluate
 from include.enrichment.errors import safe_text
-from include.enrichment.notifications import NotificationError, Telling, tell
+from include.enrichment.notifications import NotificationError, Telling, tell, write_to_log
 from include.enrichment.operations import Operation
 from include.enrichment.snowflake import open_hook
 
@@ -51,18 +51,20 @@ def look(conn_id: str, settings: Settings, context: Mapping[str, Any]) -> dict[s
             no_answer = monitor.unreadable(settings)
             metrics.measured([no_answer])
             alerts, kept = _evaluate([no_answer], memory, now, settings)
+            write_to_log(alerts)
             _tell(alerts, memory, {**memory, **kept}, context)  # alerts of what was not measured go on
         raise
-    measurements = monitor.measure(buckets, settings, now)
-    figures = monitor.Figures(tuple(buckets), now, timedelta(days=settings.look_back_days))
+    figures = monitor.Figures.of_now(buckets, settings, now)
+    measurements = monitor.measure(figures, settings)
     metrics.measured(measurements, figures.due_backfill_jobs()[0])
     for measurement in measurements:
         log.info("%s: %s %s", measurement.objective.name, measurement.value, measurement.level)
     alerts, kept = _evaluate(measurements, memory, now, settings)
-    telling = _tell(alerts, memory, kept, context)
-    _record(alerts, telling, Operation("alert", f"{ti.dag_id}/{ti.run_id}", now), hook, settings)
-    if telling.problems:
-        raise AirflowFailException(f"{NotificationError(telling.problems)} The next look tries again.")
+    write_to_log(alerts)
+    again = f" try {ti.try_number}" if ti.try_number > 1 else ""
+    _record(alerts, Operation("alert", f"{ti.dag_id}/{ti.run_id}{again}", now), hook, settings)
+    if problems := _tell(alerts, memory, kept, context):
+        raise AirflowFailException(f"{NotificationError(problems)} The next look tries again.")
     return {measurement.objective.key: measurement.value for measurement in measurements}
 
 
@@ -79,28 +81,32 @@ def _evaluate(
     )
 
 
-def _tell(alerts: Sequence[Alert], before: Memory, kept: Memory, context: Mapping[str, Any]) -> Telling:
-    """Remember, tell, and remember who has heard: a look that is killed in between tells again, instead of never."""
+def _tell(alerts: Sequence[Alert], before: Memory, kept: Memory, context: Mapping[str, Any]) -> list[str]:
+    """Remember, tell, and remember who has heard: a look that is stopped in between tells again, instead of never.
+
+    :returns: a line for each notifier that failed
+    """
     if kept != before:
         _remember(kept)
-    telling = tell(alerts, context)
-    if (afterwards := after_telling(kept, alerts, telling.heard)) != kept:
-        _remember(afterwards)
-    return telling
+    telling = Telling()
+    try:
+        tell(alerts, context, telling)
+    finally:
+        if (afterwards := after_telling(kept, alerts, telling.heard)) != kept:
+            _remember(afterwards)
+    return telling.problems
 
 
 def _remember(memory: Memory) -> None:
     Variable.set(MEMORY, memory, description="What enrichment_monitor has told.", serialize_json=True)
 
 
-def _record(
-    alerts: Iterable[Alert], telling: Telling, operation: Operation, hook: DbApiHook, settings: Settings
-) -> None:
+def _record(alerts: Iterable[Alert], operation: Operation, hook: DbApiHook, settings: Settings) -> None:
     """Write what is new to ENRICHMENT_OPERATIONS; that it cannot be written is logged, not raised."""
     news = [alert.as_json() for alert in alerts if alert.is_news]
     if not news:
         return
     try:
-        operation.record(hook, settings, "FAILED" if telling.problems else "SUCCEEDED", {"alerts": news})
+        operation.record(hook, settings, "SUCCEEDED", {"alerts": news})
     except Exception as error:
         log.warning("The alerts cannot be written to ENRICHMENT_OPERATIONS: %s", safe_text(error))

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from include.enrichment import slo
 from include.enrichment.alerts import Alert, Event, after_telling, evaluate
 from include.enrichment.monitor import Measurement
-from include.enrichment.notifications import NotificationError, tell
+from include.enrichment.notifications import NotificationError, Telling, tell, write_to_log
 from include.enrichment.settings import ConfigurationError, NotifierSetting, parse
 from include.enrichment.slo import Level
 
@@ -63,6 +64,12 @@ def test_nothing_left_to_measure_ends_an_alert_and_starts_none() -> None:
     assert told(None, 60, None, None) == [(1, Event.STARTED, Level.WARNING), (3, Event.ENDED, Level.WARNING)]
 
 
+def test_what_another_version_has_remembered_starts_anew() -> None:
+    memory = {"due_jobs": {"level": "WARNING", "since": START.isoformat(), "calm_looks": 0}}
+    (alert,), _ = evaluate([Measurement(slo.DUE_JOBS, 60)], memory, START, reminder=timedelta(hours=24))
+    assert alert.event is Event.STARTED
+
+
 def test_a_message_says_figure_threshold_since_when_and_where_to_read_on() -> None:
     measured = Measurement(slo.DUE_JOBS, 201, since=START - timedelta(hours=1))
     (alert,), _ = evaluate([measured], {}, START, reminder=timedelta(hours=24))
@@ -85,15 +92,17 @@ class KeepingNotifier:
 
     template_fields = ("text",)
 
-    def __init__(self, text: str = "", *, is_broken: bool = False) -> None:
-        self.text, self.is_broken = text, is_broken
+    def __init__(self, text: str = "", *, fault: str = "", hangs: bool = False) -> None:
+        self.text, self.fault, self.hangs = text, fault, hangs
 
     def render_template_fields(self, context: dict[str, Any]) -> None:
         self.text = f"{self.text}{context['alert'].key}"
 
     def notify(self, _context: dict[str, Any]) -> None:
-        if self.is_broken:
-            raise TypeError("no channel at https://hooks.example.com/T0/secret")
+        if self.hangs:
+            raise AirflowTaskTimeout("Timeout")
+        if self.fault:
+            raise TypeError(self.fault)
         SENT.append(self.text)
 
 
@@ -109,17 +118,47 @@ def alert() -> Alert:
 
 def test_the_log_is_told_without_any_setting(alert: Alert, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        tell([alert], {})
+        write_to_log([alert])
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", alert.text)]
 
 
-def test_a_notifier_that_is_broken_is_named_and_does_not_silence_the_others(alert: Alert) -> None:
-    broken, works = chosen(is_broken=True), chosen(text="key ")
-    telling = tell([replace(alert, listeners=(broken, works))], {})
+def told_by(alert: Alert, *notifiers: NotifierSetting) -> Telling:
+    telling = Telling()
+    tell([replace(alert, listeners=notifiers)], {}, telling)
+    return telling
+
+
+def test_a_notifier_that_is_broken_is_named_and_does_not_silence_the_others(
+    alert: Alert, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, works = chosen(fault="no channel"), chosen(text="key ")
+    telling = told_by(alert, broken, works)
     assert SENT == ["key flakebench_enrichment.due_jobs"]
     assert telling.heard == {"due_jobs": [works.key]}
-    (problem,) = telling.problems
-    assert problem.endswith("KeepingNotifier: TypeError: no channel at <address>")
+    assert telling.problems == [f"{__name__}.KeepingNotifier: TypeError: no channel"]
+    assert "no channel" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "POST https://hooks.example.com/T0/secret failed",
+        "HTTPS://hooks.example.com/T0/secret: 404",
+        "HTTPSConnectionPool(host='chat.example.com', port=443): Max retries exceeded with url: /api/webhooks/1/secret "
+        "(Caused by NameResolutionError)",
+    ],
+)
+def test_the_address_of_a_webhook_which_is_its_password_is_not_in_the_log(
+    alert: Alert, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    (problem,) = told_by(alert, chosen(fault=fault)).problems
+    assert "<address>" in problem
+    assert "secret" not in problem + caplog.text
+
+
+def test_the_timeout_of_the_task_stops_a_notifier_too(alert: Alert) -> None:
+    with pytest.raises(AirflowTaskTimeout):
+        told_by(alert, chosen(hangs=True))
 
 
 def test_a_notifier_gets_only_the_levels_that_it_wants() -> None:
@@ -136,7 +175,7 @@ def listeners(value: float, notifiers: tuple[NotifierSetting, ...]) -> list[Noti
 
 
 def test_a_provider_that_is_not_installed_is_said_when_it_is_needed(alert: Alert) -> None:
-    telling = tell([replace(alert, listeners=(NotifierSetting(notifier="no_such_provider.Notifier"),))], {})
+    telling = told_by(alert, NotifierSetting(notifier="no_such_provider.Notifier"))
     with pytest.raises(NotificationError, match=r"no_such_provider.*Install the provider"):
         raise NotificationError(telling.problems)
 

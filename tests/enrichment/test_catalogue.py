@@ -21,7 +21,7 @@ SQL_TYPES = ("STANDARD", "HYBRID", "UNISTORE", "INTERACTIVE", "DYNAMIC")
         ("AGGREGATE", "AGGREGATE_QUERY_HISTORY", 195, SQL_TYPES, "AGGREGATE_QUERY_METRICS"),
         ("LOCK_CONTENTION", "LOCK_WAIT_HISTORY", 195, ("HYBRID", "UNISTORE"), "LOCK_CONTENTION_EVENTS"),
         ("HYBRID_CREDITS", "HYBRID_TABLE_USAGE_HISTORY", 195, ("HYBRID", "UNISTORE"), "HYBRID_TABLE_CREDITS"),
-        ("QUERY_ACCELERATION", "QUERY_ACCELERATION_HISTORY", 195, SQL_TYPES, "QUERY_ACCELERATION_CREDITS"),
+        ("QUERY_ACCELERATION", "QUERY_ACCELERATION_HISTORY", 255, SQL_TYPES, "QUERY_ACCELERATION_CREDITS"),
     ],
 )
 def test_a_type_is_as_specified(
@@ -63,6 +63,12 @@ def test_insights_do_not_exist_for_hybrid_unistore_and_interactive() -> None:
     insights = next(entry for entry in json.loads(as_bind({})) if entry["name"] == "QUERY_INSIGHTS")
     reasons = {item["table_type"]: item["reason"] for item in insights["table_types"]}
     assert {name for name, reason in reasons.items() if reason} == {"HYBRID", "UNISTORE", "INTERACTIVE"}
+
+
+def test_queries_of_hybrid_tables_are_not_accelerated() -> None:
+    acceleration = next(entry for entry in json.loads(as_bind({})) if entry["name"] == "QUERY_ACCELERATION")
+    reasons = {item["table_type"]: item["reason"] for item in acceleration["table_types"]}
+    assert {name for name, reason in reasons.items() if reason} == {"HYBRID"}
 
 
 def test_credits_ended_with_march_2026() -> None:

@@ -40,18 +40,34 @@ def test_the_message_names_the_run_and_since_when(
     tell_of_hanging_pass(deadline_minutes=45, context={"dag_run": dag_run})
     (record,) = caplog.records
     assert record.levelname == "ERROR"
-    assert "Pass scheduled__1 has not ended. Now 46 minutes (critical above 45), since" in record.getMessage()
+    assert "Pass scheduled__1 takes too long. Now 46 minutes (critical above 45), since" in record.getMessage()
     assert f"{queued_at:%Y-%m-%d %H:%M} UTC" in record.getMessage()
 
 
-@pytest.mark.parametrize(("state", "age_minutes"), [("failed", 50), ("success", 50), ("running", 10)])
-def test_airflow_calls_for_a_pass_that_failed_or_began_anew_as_well_and_nobody_is_told(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, state: str, age_minutes: int
+@pytest.mark.parametrize(
+    ("queued_ago", "ended_ago", "is_told"),
+    [
+        pytest.param(50, 40, False, id="it failed after ten minutes"),
+        pytest.param(10, None, False, id="it was cleared and began anew"),
+        pytest.param(10, 40, False, id="it was cleared and has not begun yet"),
+        pytest.param(65, 5, True, id="its timeout was first"),
+    ],
+)
+def test_airflow_calls_for_a_pass_that_failed_in_time_as_well_and_nobody_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    queued_ago: int,
+    ended_ago: int | None,
+    is_told: bool,
 ) -> None:
     monkeypatch.setattr(settings_module, "current", Settings)
-    queued_at = datetime.now(UTC) - timedelta(minutes=age_minutes)
-    tell_of_hanging_pass(deadline_minutes=45, context={"dag_run": {"queued_at": queued_at, "state": state}})
-    assert caplog.records == []
+    now = datetime.now(UTC)
+    dag_run = {
+        "queued_at": now - timedelta(minutes=queued_ago),
+        "end_date": None if ended_ago is None else now - timedelta(minutes=ended_ago),
+    }
+    tell_of_hanging_pass(deadline_minutes=45, context={"dag_run": dag_run})
+    assert [record.levelname for record in caplog.records] == (["ERROR"] if is_told else [])
 
 
 def test_where_airflow_refuses_the_variables_the_notifiers_of_the_environment_are_told(
@@ -64,7 +80,7 @@ def test_where_airflow_refuses_the_variables_the_notifiers_of_the_environment_ar
     monkeypatch.setenv("FLAKEBENCH_ENRICHMENT_NOTIFIERS", '[{"notifier": "of_the.environment"}]')
     with pytest.raises(NotificationError, match=r"of_the\.environment"):
         tell_of_hanging_pass(deadline_minutes=45)
-    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "ERROR"]
 
 
 def test_it_is_told_as_well_without_a_context(

@@ -67,6 +67,14 @@ def test_a_message_names_run_type_cause_and_next_action(end: AttemptEnd, fragmen
     assert [text for text in fragments if text.lower() not in end.message.lower()] == []
 
 
+def test_a_type_that_was_switched_off_waits_for_no_privilege() -> None:
+    attempt = an_attempt(disabled_types=("AGGREGATE",))
+    end = AttemptEnd.failed(NO_PRIVILEGE, attempt, attempts=1, role="R", may_airflow_retry=True)
+    assert (end.status, end.outcome, end.reason_code) == ("SKIPPED", "SKIPPED", "DISABLED")
+    assert "switched off by FLAKEBENCH_ENRICHMENT_DISABLED_TYPES, so it is not tried again" in end.message
+    assert AttemptEnd.failed(TIMEOUT, attempt, attempts=1, role="R", may_airflow_retry=False).status == "PENDING"
+
+
 def test_a_run_that_goes_on_is_looked_at_again_uncounted_until_the_horizon() -> None:
     attempt = an_attempt(not_ready_minutes=7)
     end = AttemptEnd.not_finished(attempt, "still RUNNING")

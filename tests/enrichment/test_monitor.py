@@ -20,7 +20,7 @@ def bucket(figure: str, ago: timedelta, amount: int = 1, part: int = 0, total: f
 
 
 def values(*buckets: Bucket) -> dict[str, float | None]:
-    found = monitor.measure(buckets, Settings(), NOW)
+    found = monitor.measure(monitor.Figures.of_now(buckets, Settings(), NOW), Settings())
     return {measurement.objective.key: measurement.value for measurement in found}
 
 

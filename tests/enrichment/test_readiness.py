@@ -156,6 +156,14 @@ def test_credits_never_wait_and_none_is_no_data(rows: int, status: str, reason: 
     assert (decision.status, decision.reason_code) == (status, reason)
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+def test_credits_that_are_not_due_yet_are_neither_missing_nor_final(rows: int) -> None:
+    """A retry can come before they are due, and a job be queued while the run is going on."""
+    early = {"found_rows": rows, "found_count": rows, "expected_count": None, "due_at": LOOK.now + timedelta(hours=1)}
+    decision = decide("QUERY_ACCELERATION", **early)
+    assert (decision.status, decision.reason_code, decision.data_complete) == ("PENDING", "NOT_READY", False)
+
+
 def test_without_a_warehouse_nothing_can_be_told_to_be_of_the_run() -> None:
     nothing = {"found_rows": 0, "found_count": 0, "expected_count": None, "has_warehouse": False}
     decision = decide("QUERY_ACCELERATION", **nothing)

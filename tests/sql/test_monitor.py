@@ -14,7 +14,6 @@ from snowflake.connector.errors import Error as SnowflakeError
 
 from include.enrichment import slo, watch
 from include.enrichment.alerts import Alert
-from include.enrichment.notifications import Telling
 from include.enrichment.settings import Settings
 from include.enrichment.templates import render
 from tests.sql.account import CONN_ID, Account
@@ -64,9 +63,8 @@ def look(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Look:
 
     monkeypatch.setattr(watch, "Variable", Variable)
 
-    def tell(alerts: list[Alert], _context: Any) -> Telling:
+    def tell(alerts: list[Alert], *_: Any) -> None:
         told.extend(f"{alert.objective.key} {alert.event}" for alert in alerts)
-        return Telling({}, ())
 
     monkeypatch.setattr(watch, "tell", tell)
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from include.enrichment import monitor, slo
-from include.enrichment.catalogue import CATALOGUE
 from include.enrichment.page.unavailable import Unavailable
 from include.enrichment.slo import Level, Objective
 
@@ -158,17 +157,19 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
     def rows(name: str) -> Sequence[Row]:
         return reader.rows(f"monitor/{name}.sql", is_moving=lambda _rows: True, fresh=fresh)
 
-    (depth,), (leases,), (failures,) = rows("queue_depth"), rows("stale_leases"), rows("failure_rate")
+    (depth,), (leases,) = rows("queue_depth"), rows("stale_leases")
     oldest = tuple(_oldest(row) for row in rows("oldest_pending"))
     latencies = tuple(_latency(row) for row in rows("completion_latency"))
-    details = _details(depth, leases, failures, oldest, latencies)
-    figures = reader.rows(
+    buckets = reader.rows(
         "monitor/figures.sql",
         monitor.monitor_parameters(reader.settings),
         is_moving=lambda _rows: True,
         fresh=fresh,
     )
-    buckets = [monitor.Bucket.from_row(row) for row in figures]
+    figures = monitor.Figures.of_now(
+        [monitor.Bucket.from_row(row) for row in buckets], reader.settings, datetime.now(UTC)
+    )
+    details = _details(figures, depth, leases, latencies)
     return Health(
         queue=Queue(
             due_jobs=depth["DUE_JOBS"],
@@ -180,7 +181,7 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
         ),
         measures=tuple(
             Measure(item.objective, item.value, details.get(item.objective.key, ""))
-            for item in monitor.measure(buckets, reader.settings, datetime.now(UTC))
+            for item in monitor.measure(figures, reader.settings)
             if item.objective.key != slo.UNREADABLE.key  # without an answer there is no page
         ),
         oldest_pending=oldest,
@@ -192,28 +193,23 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
 
 
 def _details(
-    depth: Row, leases: Row, failures: Row, oldest: Sequence[OldestPending], latencies: Sequence[CompletionLatency]
+    figures: monitor.Figures, depth: Row, leases: Row, latencies: Sequence[CompletionLatency]
 ) -> dict[str, str]:
-    """Key of an objective to which run, type or number it is about."""
-    waiting = max(oldest, key=_past_first_due, default=None)
+    """Key of an objective to which type, claim or number it is about."""
+    waiting = min(figures.waiting(), default=None)
+    settled = figures.of_last_day("SETTLED_TASKS")
     slowest = max(latencies, key=lambda item: item.max_minutes, default=None)
     return {
         slo.DUE_JOBS.key: f"{depth['DUE_TASKS']} types",
-        slo.OLDEST_PENDING.key: f"{waiting.enrichment_type} of run {waiting.run_id}"
-        if waiting
-        else "Nothing is pending",
+        slo.OLDEST_PENDING.key: waiting[1] if waiting else "Nothing is pending",
         slo.FAILURE_RATE.key: (
-            f"{failures['FAILED']} of {failures['SETTLED']} types" if failures["SETTLED"] else "Nothing settled"
+            f"{sum(bucket.part for bucket in settled)} of {sum(bucket.amount for bucket in settled)} types"
+            if settled
+            else "Nothing settled"
         ),
         slo.COMPLETION_LATENCY.key: slowest.enrichment_type if slowest else "Nothing completed",
         slo.STALE_LEASES.key: leases["CLAIMED_BY"] or "No lease has expired",
     }
-
-
-def _past_first_due(item: OldestPending) -> float:
-    """Minutes since the task was due for the first time; retries and snoozes do not make it young."""
-    due_after = {entry.name: entry.due_after for entry in CATALOGUE}.get(item.enrichment_type, timedelta())
-    return max(item.age_minutes - due_after / timedelta(minutes=1), 0)
 
 
 def _oldest(row: Row) -> OldestPending:

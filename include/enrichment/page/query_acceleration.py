@@ -20,8 +20,8 @@ SUBJECT = Subject(
     "it is not known: Snowflake does not say which, so the credits are unknown, which is not 0.",
 )
 METHOD = (
-    "The sum of the hours that overlap the run, whole and not pro rata: it includes whatever else was accelerated on "
-    "these warehouses in them. The view knows no queries."
+    "The sum of the hours that overlap the run or the five minutes after it, whole and not pro rata: it includes "
+    "whatever else was accelerated on these warehouses in them. The view knows no queries."
 )
 
 

@@ -7,7 +7,7 @@
 --             failed; of ENDED_JOBS: were done 4 hours after the test's end; of UNKNOWN_RUNS: ended since the package is
 --             there. TOTAL: attempts of the settled jobs; longest delay in seconds of COMPLETED_TASKS; of ENDED_JOBS:
 --             done after 3.5 hours.
--- Binds:      statuses, look_back_days.
+-- Binds:      statuses, look_back_days, later_types: those that are due after the target; ENDED_JOBS is without them.
 -- Write mode: reads only.
 -- Limits:     no clock and no hybrid table, so that Snowflake answers an unchanged question from the result cache
 --             without a warehouse; ages are computed in Python. "The last day" reaches back from the newest row instead,
@@ -22,6 +22,7 @@ all_tasks AS (
     ENRICHMENT_TYPE,
     STATUS,
     PRIORITY > 0 AS IS_BACKFILL,
+    ENRICHMENT_TYPE IN (%(later_types)s) AS IS_LATER,
     DUE_AT,
     ATTEMPTS,
     CREATED_AT,
@@ -39,7 +40,7 @@ newest AS (
   FROM all_tasks
 ),
 
--- the first migration, or the first task where the record is younger than the tables
+-- the first migration; or the first task, where the record is younger than the tables
 installation AS (
   SELECT
     MIN(SEEN_AT) AS INSTALLED_AT,
@@ -48,8 +49,9 @@ installation AS (
     SELECT MIN(CREATED_AT) AS SEEN_AT
     FROM all_tasks
     UNION ALL
-    SELECT MIN(CHANGED_AT) AS SEEN_AT
+    SELECT MAX(CHANGED_AT) AS SEEN_AT
     FROM {{ enrichment }}.ENRICHMENT_MIGRATIONS
+    WHERE VERSION = 1 AND STATE = 'APPLIED'
   ) AS traces
 ),
 
@@ -64,7 +66,7 @@ waiting_tasks AS (
     all_tasks.ENRICHMENT_TYPE,
     all_tasks.IS_UNTRIED,
     CASE
-      WHEN all_tasks.IS_UNTRIED THEN all_tasks.DUE_AT
+      WHEN all_tasks.IS_UNTRIED THEN GREATEST(all_tasks.DUE_AT, all_tasks.CREATED_AT)
       ELSE GREATEST(all_tasks.CREATED_AT, COALESCE(queued.TEST_END_TIME, all_tasks.CREATED_AT))
     END AS SINCE
   FROM all_tasks
@@ -78,9 +80,11 @@ jobs AS (
     IS_BACKFILL,
     MIN(CASE WHEN STATUS = 'PENDING' THEN DUE_AT END) AS FIRST_DUE_AT,
     MAX(CASE WHEN IS_TRIED_AND_SETTLED THEN COMPLETED_AT END) AS SETTLED_AT,
+    MAX(CASE WHEN IS_TRIED_AND_SETTLED AND NOT IS_LATER THEN COMPLETED_AT END) AS DONE_AT,
     MAX(CASE WHEN IS_TRIED_AND_SETTLED THEN ATTEMPTS END) AS ATTEMPTS,
-    COUNT_IF(STATUS IN ('PENDING', 'IN_PROGRESS')) AS OPEN_TASKS,
-    COUNT_IF(STATUS = 'FAILED') AS FAILED_TASKS
+    COUNT_IF(STATUS IN ('PENDING', 'IN_PROGRESS') AND NOT IS_LATER) AS OPEN_TASKS,
+    COUNT_IF(STATUS = 'FAILED') AS FAILED_TASKS,
+    COUNT_IF(STATUS = 'FAILED' AND NOT IS_LATER) AS NOT_DONE_TASKS
   FROM all_tasks
   GROUP BY JOB_ID, IS_BACKFILL
 ),
@@ -89,7 +93,7 @@ ended_jobs AS (
   SELECT
     queued.TEST_END_TIME,
     CASE
-      WHEN jobs.OPEN_TASKS = 0 AND jobs.FAILED_TASKS = 0 THEN DATEDIFF('minute', queued.TEST_END_TIME, jobs.SETTLED_AT)
+      WHEN jobs.OPEN_TASKS = 0 AND jobs.NOT_DONE_TASKS = 0 THEN DATEDIFF('minute', queued.TEST_END_TIME, jobs.DONE_AT)
     END AS DONE_AFTER_MINUTES
   FROM {{ enrichment }}.DELAYED_ENRICHMENT_QUEUE AS queued
   INNER JOIN jobs ON queued.JOB_ID = jobs.JOB_ID AND NOT jobs.IS_BACKFILL
@@ -99,7 +103,7 @@ ended_jobs AS (
     queued.TEST_END_TIME >= newest_job.ENDED_FROM
     -- what had ended before the package was there could not be done in time
     AND queued.TEST_END_TIME >= installation.INSTALLED_AT
-    AND (jobs.OPEN_TASKS > 0 OR jobs.SETTLED_AT IS NOT NULL)
+    AND (jobs.OPEN_TASKS > 0 OR jobs.DONE_AT IS NOT NULL)
 )
 
 SELECT

@@ -97,8 +97,10 @@ def test_a_run_that_is_not_queued_yet_is_expected_when_its_view_has_it(settings:
 
 
 def test_an_optional_type_is_expected_where_the_settings_name_it_and_says_so_where_not(settings: Settings) -> None:
-    assert "FLAKEBENCH_ENRICHMENT_OPTIONAL_TYPES" in state(ACCELERATION, settings)["message"]
-    assert state(ACCELERATION, Settings(optional_types=("QUERY_ACCELERATION",)))["state"] is COMING
+    assert "FLAKEBENCH_ENRICHMENT_OPTIONAL_TYPES" in state(ACCELERATION, settings, TABLE_TYPE="STANDARD")["message"]
+    named = Settings(optional_types=("QUERY_ACCELERATION",))
+    assert state(ACCELERATION, named, TABLE_TYPE="STANDARD")["state"] is COMING
+    assert state(ACCELERATION, named)["state"] is NOT_APPLICABLE  # a hybrid run
 
 
 def test_provisional_data_is_shown_and_says_how_much_of_it_is_there(settings: Settings) -> None:

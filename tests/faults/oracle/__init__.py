@@ -28,7 +28,7 @@ DUE_AFTER = {
     "AGGREGATE": timedelta(minutes=195),
     "LOCK_CONTENTION": timedelta(minutes=195),
     "HYBRID_CREDITS": timedelta(minutes=195),
-    "QUERY_ACCELERATION": timedelta(minutes=195),
+    "QUERY_ACCELERATION": timedelta(minutes=255),
 }
 TARGETS = {
     "QUERY_HISTORY": "QUERY_EXECUTION_METRICS",
@@ -83,7 +83,7 @@ def expected(tables: Tables, run_id: str, kind: str, before: Stored, *, now: dat
     except RefusedError as refused:
         return replace(before, task={"STATUS": "FAILED", "REASON_CODE": refused.args[0]})
     due_at = (run.ended_at if run.ended_at <= now else queued_at) + DUE_AFTER[kind]
-    return _after(_look(tables, run, kind), before, run, kind, is_over=now >= due_at + HORIZON)
+    return _after(_look(tables, run, kind), before, run, kind, is_due=now >= due_at, is_over=now >= due_at + HORIZON)
 
 
 def _look(tables: Tables, run: Run, kind: str) -> Look:
@@ -112,7 +112,7 @@ def _has_passed(tables: Tables, run: Run, view: str, prefix: str) -> bool:
     return any(moment is not None and moment > run.end for moment in moments)
 
 
-def _after(look: Look, before: Stored, run: Run, kind: str, *, is_over: bool) -> Stored:
+def _after(look: Look, before: Stored, run: Run, kind: str, *, is_due: bool, is_over: bool) -> Stored:
     found = look.found
     is_less = len(found.rows) < len(before.rows) or found.calls < before.calls
     count = max(found.found or 0, (before.found or 0) if is_less else 0)
@@ -120,7 +120,7 @@ def _after(look: Look, before: Stored, run: Run, kind: str, *, is_over: bool) ->
     is_empty = not found.rows and not before.rows
     is_same = before.found is not None and before.found == count
     status, reason, is_complete = _verdict(
-        look, run, kind, coverage, is_empty=is_empty, is_same=is_same, is_over=is_over
+        look, run, kind, coverage, is_empty=is_empty, is_same=is_same, is_due=is_due, is_over=is_over
     )
     if is_less and status != "PENDING":
         status, reason = "COMPLETED", "SOURCE_SHRUNK"
@@ -140,12 +140,22 @@ def _after(look: Look, before: Stored, run: Run, kind: str, *, is_over: bool) ->
 
 
 def _verdict(
-    look: Look, run: Run, kind: str, coverage: float | None, *, is_empty: bool, is_same: bool, is_over: bool
+    look: Look,
+    run: Run,
+    kind: str,
+    coverage: float | None,
+    *,
+    is_empty: bool,
+    is_same: bool,
+    is_due: bool,
+    is_over: bool,
 ) -> tuple[str, str | None, bool | None]:
     """Status, reason and completeness (SPEC §7, readiness and not ready)."""
     if kind == "QUERY_HISTORY" and run.is_hybrid:
         return "COMPLETED", None, None
     if kind in ("HYBRID_CREDITS", "QUERY_ACCELERATION"):
+        if not is_due:
+            return "PENDING", "NOT_READY", False
         has_scope = kind == "HYBRID_CREDITS" or run.warehouses
         nothing = ("SKIPPED", "NO_DATA" if has_scope else "WAREHOUSE_UNKNOWN", None)
         return nothing if is_empty else ("COMPLETED", None, True)
