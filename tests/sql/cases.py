@@ -36,6 +36,7 @@ from include.enrichment import queue
 from include.enrichment.errors import ClaimLostError, EnrichmentError
 from include.enrichment.failures import AttemptEnd, end_with_error, record_end
 from include.enrichment.lifecycle import Attempt, ClaimedTask, NotFinishedError
+from include.enrichment.monitor import monitor_parameters
 from include.enrichment.page.runs import RunFilter
 from include.enrichment.settings import Settings
 from include.enrichment.snowflake import AUTOCOMMIT_OF_LOGIN, needed_statements, open_hook
@@ -238,6 +239,7 @@ def run_statement(path: str, settings: Settings, binds: Mapping[str, Any]) -> Ou
             settings, claim_token=CLAIM_TOKEN, claimed_by="delayed_enrichment/pass-1", lease_minutes=90
         ),
         **RunFilter().binds(),
+        **monitor_parameters(settings),
         "page_size": 50,
         "page_offset": 0,
     }

@@ -65,7 +65,7 @@ def test_a_run_that_is_not_queued_yet_shows_what_will_come_and_when(account: Acc
 
 
 def test_an_optional_type_is_to_come_where_the_settings_name_it(account: Account) -> None:
-    load(account, TEST_RESULTS=[{**row, "END_TIME": "-10m"} for row in HYBRID])
+    load(account, TEST_RESULTS=[{"TEST_ID": "run-1", "END_TIME": "-10m", "START_TIME": "-20m"}])
     found = run_page(Reader(CONN_ID, Settings(optional_types=("QUERY_ACCELERATION",))), "run-1")
     assert found.types[-1].enrichment_type == "QUERY_ACCELERATION"
 

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS {{ enrichment }}.QUERY_ACCELERATION_CREDITS (
   CREATED_AT TIMESTAMP_NTZ DEFAULT SYSDATE(),
   CONSTRAINT PK_QUERY_ACCELERATION_CREDITS PRIMARY KEY (CREDIT_ID)
 )
-COMMENT = 'One row per usage row of a warehouse of the run that overlaps the run or the five minutes after it, whole, not pro rata; TEST_ID = RUN_ID';
+COMMENT = 'One row per usage row of a warehouse of the run that overlaps the run or five minutes after it, whole; TEST_ID = RUN_ID';
 
 ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS QUERY_ACCELERATION_CREDITS_USED NUMBER(38, 9);
 ALTER TABLE {{ enrichment }}.RUN_ENRICHMENT_SUMMARY ADD COLUMN IF NOT EXISTS QUERY_ACCELERATION_START_TIME TIMESTAMP_NTZ;
