@@ -80,13 +80,8 @@ def enrichment_cleanup() -> None:
         from include.enrichment.snowflake import open_hook
 
         settings = enrichment_settings.current()
-        # a cleared step clears this task as well: what it did then is a record of its own
-        again = f" try {ti.try_number}" if ti.try_number > 1 else ""
-        operation = Operation(
-            name="cleanup",
-            performed_by=f"{ti.dag_id}/{ti.run_id}{again}",
-            started_at=dag_run.start_date.astimezone(UTC).replace(tzinfo=None),
-        )
+        # a cleared step clears this task as well
+        operation = Operation.of_try("cleanup", ti, dag_run.start_date.astimezone(UTC).replace(tzinfo=None))
         hook = open_hook(SETTINGS.conn_id, settings)
         if failed := cleanup.record_cleanup(operation, hook, settings, results, dry_run=params["dry_run"]):
             raise AirflowFailException(f"{', '.join(failed)} failed; the log of each says cause and next action")

@@ -87,11 +87,10 @@ class AttemptEnd:
             message = (
                 f"{subject}: {safe_text(error)} (Snowflake error {error.errno or 0:06d}{query}). {verdict.next_action}"
             )
-        off_reason = settings.off_types.get(attempt.entry.name)
-        if error_class is ErrorClass.NO_PRIVILEGE and off_reason:  # nobody will grant it
-            message += f" The type is {off_reason}, so it is not tried again."
-            return cls("SKIPPED", "SKIPPED", "DISABLED", message, error_class)
         if error_class is ErrorClass.NO_PRIVILEGE:
+            if off_reason := settings.off_types.get(attempt.entry.name):  # nobody will grant it
+                message += f" The type is {off_reason}, so it is not tried again."
+                return cls("SKIPPED", "SKIPPED", "DISABLED", message, error_class)
             minutes = settings.no_privilege_minutes
             message += f" It is tried again in {minutes} minutes."
             return cls("PENDING", "FAILED", reason_code, message, error_class, minutes, is_counted=False)

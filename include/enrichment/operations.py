@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import NAMESPACE_URL, uuid5
 
 from include.enrichment.snowflake import STEP, rows_as_mappings, step_name
@@ -36,6 +36,15 @@ class Operation:
     name: str
     performed_by: str
     started_at: datetime
+
+    @classmethod
+    def of_try(cls, name: str, ti: Any, started_at: datetime) -> Self:
+        """One that a task instance performs; when it is cleared, what it does then is a record of its own.
+
+        :param ti: Airflow's
+        """
+        again = f" try {ti.try_number}" if ti.try_number > 1 else ""
+        return cls(name, f"{ti.dag_id}/{ti.run_id}{again}", started_at)
 
     @property
     def operation_id(self) -> str:

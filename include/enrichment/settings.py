@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
@@ -298,12 +299,11 @@ def current() -> Settings:
     from airflow.sdk.configuration import conf
 
     if conf.get("secrets", "backend", fallback="") or conf.get("workers", "secrets_backend", fallback=""):
-        names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}  # a secrets backend cannot be listed
+        names = _variables()  # a secrets backend cannot be listed
     else:
         names = {name for name in Variable.keys(prefix=PREFIX) if name.startswith(PREFIX)}
         names |= {name.removeprefix("AIRFLOW_VAR_") for name in os.environ if name.startswith(f"AIRFLOW_VAR_{PREFIX}")}
-    found = {name: Variable.get(name, default=None) for name in sorted(names)}
-    return parse({name: value for name, value in found.items() if value is not None})
+    return parse({name: Variable.get(name, default=None) for name in sorted(names)})
 
 
 def of_server() -> Settings:
@@ -315,9 +315,7 @@ def of_server() -> Settings:
     """
     from airflow.sdk import Variable
 
-    names = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-    found = {name: Variable.get(name, default=None) for name in names}
-    return parse({name: value for name, value in found.items() if value is not None})
+    return parse({name: Variable.get(name, default=None) for name in _variables()})
 
 
 def of_shell() -> Settings:
@@ -327,17 +325,22 @@ def of_shell() -> Settings:
 
     :raises ConfigurationError: a Variable or environment variable has an unusable value
     """
-    names = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-    return parse({name: value for name in names if (value := os.environ.get(f"AIRFLOW_VAR_{name}")) is not None})
+    return parse({name: os.environ.get(f"AIRFLOW_VAR_{name}") for name in _variables()})
 
 
-def parse(variables: dict[str, str] | None = None) -> Settings:
+def _variables() -> set[str]:
+    """The full name of each setting, in the environment and as a Variable."""
+    return {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+
+
+def parse(variables: Mapping[str, str | None] | None = None) -> Settings:
     """The settings from the environment, overridden by Airflow Variables.
 
-    :param variables: full name (``FLAKEBENCH_ENRICHMENT_...``) to value
+    :param variables: full name (``FLAKEBENCH_ENRICHMENT_...``) to value; None: there is no such Variable
     :raises ConfigurationError: naming the setting and what is wrong with it
     """
-    overrides = {name.removeprefix(PREFIX).lower(): value for name, value in (variables or {}).items()}
+    found = {name: value for name, value in (variables or {}).items() if value is not None}
+    overrides = {name.removeprefix(PREFIX).lower(): value for name, value in found.items()}
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:

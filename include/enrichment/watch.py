@@ -61,8 +61,7 @@ def look(conn_id: str, settings: Settings, context: Mapping[str, Any]) -> dict[s
         log.info("%s: %s %s", measurement.objective.name, measurement.value, measurement.level)
     alerts, kept = _evaluate(measurements, memory, now, settings)
     write_to_log(alerts)
-    again = f" try {ti.try_number}" if ti.try_number > 1 else ""
-    _record(alerts, Operation("alert", f"{ti.dag_id}/{ti.run_id}{again}", now), hook, settings)
+    _record(alerts, Operation.of_try("alert", ti, now), hook, settings)
     if problems := _tell(alerts, memory, kept, context):
         raise AirflowFailException(f"{NotificationError(problems)} The next look tries again.")
     return {measurement.objective.key: measurement.value for measurement in measurements}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from include.enrichment import monitor, slo
 from include.enrichment.page.unavailable import Unavailable
-from include.enrichment.slo import Level, Objective
+from include.enrichment.slo import Level
 
 if TYPE_CHECKING:
     from include.enrichment.page.reader import Reader, Row
@@ -20,21 +20,13 @@ _COST_STEP_MINUTES = 5
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One number with its objective.
+class Measure(monitor.Measurement):
+    """One number with its objective, as the monitor measures it.
 
-    :param value: in the objective's unit; None: there was nothing to measure
-    :param detail: which run, type or time it is about
+    :param detail: which type, claim or number it is about
     """
 
-    objective: Objective
-    value: float | None
     detail: str = ""
-
-    @property
-    def level(self) -> Level:
-        """How it stands."""
-        return self.objective.level(self.value)
 
 
 @dataclass(frozen=True)
@@ -180,7 +172,7 @@ def read_health(reader: Reader, *, fresh: bool = False) -> Health:
             next_try_at=depth["NEXT_TRY_AT"],
         ),
         measures=tuple(
-            Measure(item.objective, item.value, details.get(item.objective.key, ""))
+            Measure(item.objective, item.value, item.since, details.get(item.objective.key, ""))
             for item in monitor.measure(figures, reader.settings)
             if item.objective.key != slo.UNREADABLE.key  # without an answer there is no page
         ),
